@@ -1,0 +1,1 @@
+//! The custom resources: types, schema and defaults, without any client.

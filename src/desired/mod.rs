@@ -1,0 +1,1 @@
+//! Pure builders: a validated cluster in, Kubernetes objects out. No client, no clock, no file.

@@ -1,0 +1,1 @@
+//! Facts and rules without Kubernetes and without input or output: names, quantities, parameters, HBA, SQL quoting.

@@ -1,0 +1,1 @@
+//! The only home of calls to the Kubernetes API.

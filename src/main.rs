@@ -1,0 +1,3 @@
+//! Entry point of the `pgherd` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The reconciler: dereference, validate, build, apply, status; one file per step.

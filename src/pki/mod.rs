@@ -1,0 +1,1 @@
+//! Certificate authorities and leaves; pure functions over PEM text and a given time.

@@ -1,0 +1,1 @@
+//! The engine for the top-level `roles/`: load, render, order, apply, wait.
