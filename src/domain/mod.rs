@@ -1,1 +1,3 @@
 //! Facts and rules without Kubernetes and without input or output: names, quantities, parameters, HBA, SQL quoting.
+
+pub mod quantity;
