@@ -1,1 +1,4 @@
 //! The custom resources: types, schema and defaults, without any client.
+
+pub mod postgres_cluster;
+pub mod schema;

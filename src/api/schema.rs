@@ -1,0 +1,118 @@
+//! From Rust types to definitions that an API server accepts: what the derived schemas still need.
+
+use std::{borrow::Cow, marker::PhantomData};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use kube::CustomResourceExt;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::postgres_cluster::PostgresCluster;
+
+/// A rule in Kubernetes' expression language that a value must fulfil.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    /// The expression; `self` is the value.
+    pub(crate) rule: &'static str,
+    /// What to do when it isn't fulfilled.
+    pub(crate) message: &'static str,
+}
+
+/// The rules as the schema keyword `x-kubernetes-validations` wants them.
+pub(crate) fn rules(rules: &[Rule]) -> Value {
+    rules.iter().map(|rule| json!({ "rule": rule.rule, "message": rule.message })).collect()
+}
+
+/// Schema of an object whose fields are somebody else's business.
+pub(crate) fn free_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// Stands for the core Kubernetes type `T` in schemas, without its descriptions.
+///
+/// The descriptions of all embedded core types would make up most of the definition, and anybody can look them up.
+pub(crate) struct Core<T>(PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for Core<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = T::json_schema(generator);
+        if let Some(object) = schema.as_object_mut() {
+            walk(object, &mut |schema| {
+                schema.remove("description");
+            });
+        }
+        schema
+    }
+}
+
+/// All definitions, as they are installed.
+#[must_use]
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    vec![definition()]
+}
+
+/// The definition of `PostgresCluster`, as it is installed.
+#[must_use]
+pub fn definition() -> CustomResourceDefinition {
+    let mut definition = PostgresCluster::crd();
+    for version in &mut definition.spec.versions {
+        if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
+            finish(schema);
+        }
+    }
+    definition
+}
+
+/// Makes a derived schema one that an API server takes and a person reads.
+///
+/// Nothing is `nullable`: the server then drops an explicit `null`, or puts the default in its place, which is what
+/// people mean by a key with nothing after it.
+fn finish(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    if let Some(properties) = &mut schema.properties {
+        properties.values_mut().for_each(finish);
+    }
+    match &mut schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => finish(items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(finish),
+        None => {}
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        finish(values);
+    }
+}
+
+/// Visits a schema and all schemas in it, outer ones first.
+fn walk(schema: &mut Map<String, Value>, visit: &mut impl FnMut(&mut Map<String, Value>)) {
+    visit(schema);
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        for property in properties.values_mut().filter_map(Value::as_object_mut) {
+            walk(property, visit);
+        }
+    }
+    for keyword in ["items", "additionalProperties"] {
+        if let Some(Value::Object(inner)) = schema.get_mut(keyword) {
+            walk(inner, visit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn show() {
+        println!("{}", serde_json::to_string(&definition()).unwrap());
+    }
+}
