@@ -12,3 +12,6 @@ pub mod k8s;
 pub mod operator;
 pub mod pki;
 pub mod roles;
+
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

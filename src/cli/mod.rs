@@ -1,1 +1,92 @@
 //! The command line: one file per verb, and what the verbs share.
+
+mod codes;
+mod context;
+mod exit;
+mod failure;
+pub mod output;
+mod prompt;
+pub mod verbs;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+pub use self::{
+    codes::Code,
+    context::{Context, Globals, Settings},
+    exit::Exit,
+    failure::Failure,
+    output::Printer,
+    prompt::{Prompter, Terminal},
+    verbs::Verb,
+};
+
+/// Installs and runs PostgreSQL on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "pgherd", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+impl Cli {
+    /// The printer that this command line asks for.
+    #[must_use]
+    pub fn printer(&self) -> Printer {
+        Printer::new(self.globals.output, self.globals.verbosity(), self.globals.color)
+    }
+
+    /// Starts logging to standard error: text for people, JSON for the operator, whose log is collected by machines.
+    pub fn start_logging(&self, printer: &Printer) {
+        let default = match (self.verb.serves(), self.globals.verbose) {
+            (true, 0) | (false, 1) => "warn,pgherd=info",
+            (true, 1) | (false, 2) => "info,pgherd=debug",
+            // What failed is told once, by the printer; the client's log would say it before, and worse.
+            (false, 0) => "off",
+            _ => "debug,pgherd=trace",
+        };
+        let filter = EnvFilter::try_from_env("PGHERD_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+        let builder =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(printer.clone()).with_target(false);
+        // A second subscriber can only come from a test that set one; its choice stands.
+        if self.verb.serves() {
+            builder.json().flatten_event(true).try_init().ok();
+        } else {
+            builder.without_time().with_ansi(printer.colored()).try_init().ok();
+        }
+    }
+
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// Whatever the verb fails with, ready to be shown.
+    pub async fn run(self, printer: Printer) -> Result<Exit, Failure> {
+        let Self { globals, verb } = self;
+        let serves = verb.serves();
+        let context = Context::new(Settings::from_globals(globals), printer, Box::new(Terminal));
+        if serves {
+            return verb.run(&context).await;
+        }
+        tokio::select! {
+            outcome = verb.run(&context) => outcome,
+            () = interrupted() => Err(Failure::new(Code::Interrupted, "interrupted")
+                .next("What was done by now stays; the same command goes on from there.")),
+        }
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn interrupted() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => if result.is_err() { std::future::pending().await },
+        _ = terminated => {}
+    }
+}

@@ -1,1 +1,6 @@
 //! The only home of calls to the Kubernetes API.
+
+pub mod client;
+mod error;
+
+pub use error::{Doing, Error, Kind};

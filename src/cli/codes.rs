@@ -1,0 +1,149 @@
+//! The stable codes of failures that are not mistakes in an inventory (those are in [`crate::inventory::Code`]).
+
+use strum::IntoEnumIterator as _;
+
+use super::exit::Exit;
+
+/// Why a run failed. The text form (`PG-K8S-01`) is what a person looks up and a script compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
+pub enum Code {
+    /// A defect.
+    Internal,
+    /// Standard output or a file can't be written.
+    Output,
+    /// Stopped by a signal.
+    Interrupted,
+    /// Flags that contradict each other or lack a value.
+    Usage,
+    /// The inventory can't be read or has mistakes.
+    Inventory,
+    /// No inventory was named.
+    InventoryMissing,
+    /// Nobody is there to confirm.
+    NoTerminal,
+    /// The answer was no.
+    Declined,
+    /// No kube config.
+    KubeConfigMissing,
+    /// A kube config that can't be used.
+    KubeConfigInvalid,
+    /// A context that the kube config doesn't have.
+    ContextUnknown,
+    /// The API server doesn't answer.
+    Unreachable,
+    /// The API server's certificate isn't trusted, or it doesn't speak TLS.
+    Tls,
+    /// The API server doesn't accept the credentials.
+    Unauthorised,
+    /// The caller lacks a right.
+    Forbidden,
+    /// The API server rejected an object.
+    Rejected,
+    /// An object that was named doesn't exist.
+    ObjectMissing,
+    /// The API server answered something else than expected.
+    ApiServer,
+    /// Another installer holds the Lease.
+    Busy,
+    /// A role's template can't be rendered.
+    Role,
+    /// An object that was to be applied was rejected.
+    ApplyFailed,
+    /// An object belongs to somebody else.
+    NotOurs,
+    /// The operator did not become ready.
+    NotReady,
+    /// Definitions did not become ready.
+    DefinitionsNotReady,
+    /// Certificates can't be issued.
+    Certificates,
+    /// No installation was found.
+    NoInstallation,
+    /// Several installations were found.
+    SeveralInstallations,
+    /// The record of an installation can't be read.
+    Record,
+    /// Database clusters stand against an uninstall.
+    ClustersExist,
+    /// Something did not go away in time.
+    NotGone,
+}
+
+impl Code {
+    /// The stable text form.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Internal => "PG-CLI-01",
+            Self::Output => "PG-CLI-02",
+            Self::Interrupted => "PG-CLI-03",
+            Self::Usage => "PG-CLI-04",
+            Self::NoTerminal => "PG-CLI-05",
+            Self::Declined => "PG-CLI-06",
+            Self::InventoryMissing => "PG-CLI-07",
+            Self::Inventory => "PG-CLI-08",
+            Self::KubeConfigMissing => "PG-K8S-01",
+            Self::KubeConfigInvalid => "PG-K8S-02",
+            Self::ContextUnknown => "PG-K8S-03",
+            Self::Unreachable => "PG-K8S-04",
+            Self::Tls => "PG-K8S-05",
+            Self::Unauthorised => "PG-K8S-06",
+            Self::Forbidden => "PG-K8S-07",
+            Self::Rejected => "PG-K8S-08",
+            Self::ObjectMissing => "PG-K8S-09",
+            Self::ApiServer => "PG-K8S-10",
+            Self::Busy => "PG-INSTALL-01",
+            Self::Role => "PG-INSTALL-02",
+            Self::ApplyFailed => "PG-INSTALL-03",
+            Self::NotOurs => "PG-INSTALL-04",
+            Self::Certificates => "PG-INSTALL-05",
+            Self::DefinitionsNotReady => "PG-INSTALL-06",
+            Self::NotReady => "PG-INSTALL-07",
+            Self::NoInstallation => "PG-INSTALL-08",
+            Self::SeveralInstallations => "PG-INSTALL-09",
+            Self::Record => "PG-INSTALL-10",
+            Self::ClustersExist => "PG-UNINSTALL-01",
+            Self::NotGone => "PG-UNINSTALL-02",
+        }
+    }
+
+    /// The exit code that goes with it.
+    #[must_use]
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Internal | Self::Output | Self::Role | Self::Certificates | Self::Record => Exit::Internal,
+            Self::Interrupted => Exit::Interrupted,
+            Self::Usage | Self::InventoryMissing | Self::SeveralInstallations => Exit::Usage,
+            Self::Inventory => Exit::Inventory,
+            Self::NoTerminal | Self::Declined | Self::ClustersExist | Self::NotOurs => Exit::Refused,
+            Self::KubeConfigMissing
+            | Self::KubeConfigInvalid
+            | Self::ContextUnknown
+            | Self::Unreachable
+            | Self::Tls
+            | Self::Unauthorised => Exit::Unreachable,
+            Self::Forbidden | Self::Rejected | Self::ApiServer | Self::ApplyFailed => Exit::Rejected,
+            Self::ObjectMissing | Self::NoInstallation => Exit::NotFound,
+            Self::Busy => Exit::Busy,
+            Self::DefinitionsNotReady | Self::NotReady | Self::NotGone => Exit::NotReady,
+        }
+    }
+
+    /// Every code.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_id_is_its_own() {
+        let ids: BTreeSet<&str> = Code::all().map(Code::id).collect();
+        assert_eq!(ids.len(), Code::all().count());
+    }
+}

@@ -1,0 +1,231 @@
+//! What a run knows: settings merged from flags, environment and inventory, and the connection, made when first needed.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::sync::OnceCell;
+
+use super::{
+    Code, Failure, Printer, Prompter,
+    output::{Color, Format, Verbosity},
+};
+use crate::{
+    domain::names::NamespaceName,
+    inventory::Inventory,
+    k8s::client::{Connection, Target},
+};
+
+/// Flags that every verb takes, as typed. Each has an environment variable; the flag wins.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// The inventory: a TOML file that describes the installation
+    #[arg(short, long, global = true, env = "PGHERD_INVENTORY", hide_env_values = true, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// The context of the kube config to use [default: its current one]
+    #[arg(long, global = true, env = "PGHERD_CONTEXT", hide_env_values = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kube config to use [default: $KUBECONFIG, then ~/.kube/config]
+    #[arg(long, global = true, env = "PGHERD_KUBECONFIG", hide_env_values = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace to work in
+    #[arg(short, long, global = true, env = "PGHERD_NAMESPACE", hide_env_values = true, value_name = "NAME")]
+    pub namespace: Option<NamespaceName>,
+    /// The form of the result
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "PGHERD_OUTPUT",
+        hide_env_values = true,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "table|json|yaml"
+    )]
+    pub output: Format,
+    /// Answer every question with yes
+    #[arg(short, long, global = true, env = "PGHERD_YES", hide_env_values = true)]
+    pub yes: bool,
+    /// Tell nothing but the result and failures
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "PGHERD_QUIET",
+        hide_env_values = true,
+        conflicts_with = "verbose"
+    )]
+    pub quiet: bool,
+    /// Tell more; twice for still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// How long to wait for something to become ready, such as 90s or 5m [default: 5m]
+    #[arg(long, global = true, env = "PGHERD_TIMEOUT", hide_env_values = true, value_parser = duration, value_name = "DURATION")]
+    pub timeout: Option<Duration>,
+    /// When to use colour
+    #[arg(
+        long,
+        global = true,
+        env = "PGHERD_COLOR",
+        hide_env_values = true,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "auto|always|never"
+    )]
+    pub color: Color,
+}
+
+impl Globals {
+    /// How much to tell.
+    #[must_use]
+    pub fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, more) => Verbosity::Verbose(more),
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|_| "write it like 90s, 5m or 1h30m".to_owned())?;
+    Duration::try_from(parsed).map_err(|_| "a duration can't be negative".to_owned())
+}
+
+/// What is in force for this run. This is the one place where flag, environment, inventory and default meet, in that
+/// order of precedence (clap has merged the first two).
+#[derive(Debug)]
+pub struct Settings {
+    /// The inventory's file, when one was named.
+    pub inventory: Option<PathBuf>,
+    /// How to find the API server.
+    pub target: Target,
+    /// The namespace to work in, when one was named.
+    pub namespace: Option<NamespaceName>,
+    /// Whether every question is answered with yes.
+    pub yes: bool,
+    /// How long to wait for something to become ready.
+    pub timeout: Duration,
+}
+
+impl Settings {
+    const TIMEOUT: Duration = Duration::from_mins(5);
+
+    /// Settings from what was typed.
+    #[must_use]
+    pub fn from_globals(globals: Globals) -> Self {
+        let Globals {
+            inventory,
+            context,
+            kubeconfig,
+            namespace,
+            yes,
+            timeout,
+            // These shape the printer, which exists before the settings do.
+            output: _,
+            quiet: _,
+            verbose: _,
+            color: _,
+        } = globals;
+        Self {
+            inventory,
+            target: Target { kubeconfig, context },
+            namespace,
+            yes,
+            timeout: timeout.unwrap_or(Self::TIMEOUT),
+        }
+    }
+
+    /// The operator's namespace: as named, or as the inventory says.
+    #[must_use]
+    pub fn installation_namespace<'a>(&'a self, inventory: &'a Inventory) -> &'a NamespaceName {
+        self.namespace.as_ref().unwrap_or(&inventory.installation.namespace)
+    }
+}
+
+/// What verbs get: settings, the printer, somebody to ask, and the cluster.
+#[derive(Debug)]
+pub struct Context {
+    /// What is in force for this run.
+    pub settings: Settings,
+    /// The only way to write.
+    pub printer: Printer,
+    prompter: Arc<dyn Prompter>,
+    connection: OnceCell<Connection>,
+}
+
+impl Context {
+    /// A context that has not connected yet.
+    #[must_use]
+    pub fn new(settings: Settings, printer: Printer, prompter: Box<dyn Prompter>) -> Self {
+        Self { settings, printer, prompter: prompter.into(), connection: OnceCell::new() }
+    }
+
+    /// The connection to the cluster, made and checked on the first call.
+    ///
+    /// # Errors
+    /// When no API server can be found, reached or authenticated to.
+    pub async fn connection(&self) -> Result<&Connection, Failure> {
+        Ok(self.connection.get_or_try_init(|| Connection::open(&self.settings.target)).await?)
+    }
+
+    /// The client of [`Self::connection`].
+    ///
+    /// # Errors
+    /// When no API server can be found, reached or authenticated to.
+    pub async fn client(&self) -> Result<kube::Client, Failure> {
+        Ok(self.connection().await?.client.clone())
+    }
+
+    /// The inventory that was named.
+    ///
+    /// # Errors
+    /// When none was named, it can't be read, or it has mistakes.
+    pub fn inventory(&self) -> Result<Inventory, Failure> {
+        let path = self.settings.inventory.as_deref().ok_or_else(|| {
+            Failure::new(Code::InventoryMissing, "no inventory was named")
+                .next("Name its file with `-i FILE` or in PGHERD_INVENTORY.")
+        })?;
+        Ok(Inventory::load(path)?)
+    }
+
+    /// Asks a yes-or-no question; `--yes` answers it. Anything but yes is a failure, so that callers can't go on by
+    /// mistake.
+    ///
+    /// # Errors
+    /// When the answer is no, or nobody is there to ask.
+    pub async fn confirm(&self, question: &str) -> Result<(), Failure> {
+        if self.settings.yes {
+            return Ok(());
+        }
+        let question = question.to_owned();
+        let agreed = self.ask(move |prompter| prompter.confirm(&question)).await?;
+        agreed.then_some(()).ok_or_else(|| Failure::new(Code::Declined, "not confirmed; nothing was changed"))
+    }
+
+    /// Asks for a name to be typed before something is destroyed; `--yes` answers it.
+    ///
+    /// # Errors
+    /// When something else is typed, or nobody is there to ask.
+    pub async fn confirm_by_name(&self, question: &str, name: &str) -> Result<(), Failure> {
+        if self.settings.yes {
+            return Ok(());
+        }
+        let question = question.to_owned();
+        let typed = self.ask(move |prompter| prompter.text(&question)).await?;
+        (typed.trim() == name).then_some(()).ok_or_else(|| {
+            Failure::new(Code::Declined, format!("{name:?} was not typed; nothing was changed"))
+        })
+    }
+
+    /// The terminal blocks, so the question waits in a thread of its own and the run stays interruptible.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Prompter) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let prompter = Arc::clone(&self.prompter);
+        tokio::task::spawn_blocking(move || question(prompter.as_ref())).await.map_err(Failure::internal)?
+    }
+}

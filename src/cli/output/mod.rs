@@ -1,0 +1,9 @@
+//! Everything that pgherd writes: results to standard output, the rest to standard error.
+
+mod printer;
+mod progress;
+mod text;
+
+pub use printer::{Color, Format, Printer, Verbosity};
+pub use progress::Line;
+pub use text::{counted, elapsed, table, wrap};

@@ -1,0 +1,93 @@
+//! Shapes of text: wrapped paragraphs, tables, counts and durations.
+
+use std::time::Duration;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+/// Breaks a paragraph into lines of at most `width` characters; a longer word gets a line of its own.
+#[must_use]
+pub fn wrap(paragraph: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for source in paragraph.lines() {
+        let mut line = String::new();
+        for word in source.split_whitespace() {
+            let length = line.chars().count();
+            if length > 0 && length + 1 + word.chars().count() > width {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+/// A table without rules, as wide as its contents.
+pub fn table<R, C>(header: &[&str], rows: R) -> String
+where
+    R: IntoIterator<Item = C>,
+    C: IntoIterator<Item = String>,
+{
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.iter().copied());
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// A number with its noun: `1 object`, `3 objects`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    match (count, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
+/// A duration as people read it: `0.3s`, `12s`, `2m5s`.
+#[must_use]
+pub fn elapsed(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..10 => format!("{:.1}s", duration.as_secs_f64()),
+        10..60 => format!("{seconds}s"),
+        _ => format!("{}m{}s", seconds / 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_wrap_at_the_width_and_keep_their_lines() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a-very-long-word b", 5), ["a-very-long-word", "b"]);
+        assert_eq!(wrap("first\nsecond", 80), ["first", "second"]);
+    }
+
+    #[test]
+    fn counts_and_durations_read_well() {
+        assert_eq!(
+            [counted(1, "policy"), counted(2, "policy"), counted(0, "role")],
+            ["1 policy", "2 policies", "0 roles"]
+        );
+        let shown = [300, 12_900, 125_000].map(|millis| elapsed(Duration::from_millis(millis)));
+        assert_eq!(shown, ["0.3s", "12s", "2m5s"]);
+    }
+
+    #[test]
+    fn tables_have_no_trailing_blanks() {
+        let rows = [["a".to_owned(), "1".to_owned()], ["long".to_owned(), "2".to_owned()]];
+        assert_eq!(table(&["NAME", "N"], rows), "NAME  N\na     1\nlong  2\n");
+    }
+}

@@ -1,0 +1,40 @@
+//! The verbs, one file each.
+
+pub mod completion;
+pub mod inventory;
+pub mod version;
+
+use clap::Subcommand;
+
+use super::{Context, Exit, Failure};
+
+/// What pgherd can do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Work on an inventory, without a cluster
+    Inventory(inventory::Args),
+    /// Tell the versions of this program and of the cluster
+    Version(version::Args),
+    /// Print a completion script for a shell
+    Completion(completion::Args),
+}
+
+impl Verb {
+    /// Whether the verb is a service: it handles signals itself and logs for machines.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        false
+    }
+
+    /// Carries the verb out.
+    ///
+    /// # Errors
+    /// Whatever the verb fails with.
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match self {
+            Self::Inventory(args) => args.run(context),
+            Self::Version(args) => args.run(context).await,
+            Self::Completion(args) => args.run(context),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Finding, reaching and authenticating to the API server, with one clear reason when that fails.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::{
+    Api, Client, Config,
+    api::PostParams,
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+};
+
+use super::error::{cause, innermost};
+
+/// How long a connection may take to open, and the first answers to arrive.
+const CONNECT: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Which cluster to talk to; what isn't said is found as kubectl finds it.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// The kube config to use instead of the usual ones.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context to use instead of the current one.
+    pub context: Option<String>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nothing says where the API server is.
+    #[error("no kube config was found")]
+    NoConfig {
+        /// Where it was looked for.
+        looked_at: Vec<PathBuf>,
+    },
+    /// A kube config can't be used.
+    #[error("the kube config can't be used: {reason}")]
+    InvalidConfig {
+        /// Why.
+        reason: String,
+    },
+    /// The context isn't there.
+    #[error("no context is called {context:?}")]
+    UnknownContext {
+        /// The one asked for.
+        context: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// No answer.
+    #[error("the API server {server} can't be reached: {reason}")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// Its certificate is not accepted.
+    #[error("the API server {server} can't be trusted: {reason}")]
+    Tls {
+        /// Its address.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// It doesn't know who calls.
+    #[error("the API server {server} doesn't accept the credentials: {reason}")]
+    Unauthorised {
+        /// Its address.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A checked connection to an API server.
+#[derive(Clone)]
+pub struct Connection {
+    /// The client; it retries requests that the server was too busy for.
+    pub client: Client,
+    /// The name of the kube config's context, or `in-cluster`.
+    pub context: String,
+    /// The name of the cluster, or of the context where there is none.
+    pub cluster: String,
+    /// The server's address.
+    pub server: String,
+    /// The server's version, such as `1.34.4`.
+    pub version: String,
+    /// Who the server takes the caller for.
+    pub user: String,
+    /// The context's namespace.
+    pub default_namespace: String,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { context, server, version, .. } = self;
+        formatter
+            .debug_struct("Connection")
+            .field("context", context)
+            .field("server", server)
+            .field("version", version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Connects, and asks the server for its version and for who we are.
+    ///
+    /// # Errors
+    /// The one reason why that can't be, within seconds.
+    pub async fn open(target: &Target) -> Result<Self, ConnectError> {
+        let (mut config, context, cluster) = load(target).await?;
+        config.connect_timeout = Some(CONNECT);
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+
+        // Retrying helps against a busy server, and hides for minutes one that isn't there.
+        let mut probe = config.clone();
+        probe.default_retry = false;
+        let (version, user) = check(probe, &server).await?;
+        let default_namespace = config.default_namespace.clone();
+        let client = Client::try_from(config).map_err(|error| classify(&error, &server))?;
+        Ok(Self { client, context, cluster, server, version, user, default_namespace })
+    }
+}
+
+async fn check(config: Config, server: &str) -> Result<(String, String), ConnectError> {
+    let client = Client::try_from(config).map_err(|error| classify(&error, server))?;
+    let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
+    let (parameters, review) = (PostParams::default(), SelfSubjectReview::default());
+    let answers =
+        async { tokio::try_join!(client.apiserver_version(), reviews.create(&parameters, &review)) };
+    let (version, review) = tokio::time::timeout(ANSWER, answers)
+        .await
+        .map_err(|_| ConnectError::Unreachable {
+            server: server.to_owned(),
+            reason: format!("no answer within {} s", ANSWER.as_secs()),
+        })?
+        .map_err(|error| classify(&error, server))?;
+    let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
+    Ok((version.git_version.trim_start_matches('v').to_owned(), user.unwrap_or_default()))
+}
+
+async fn load(target: &Target) -> Result<(Config, String, String), ConnectError> {
+    let candidates = candidates(target);
+    let present: Vec<&PathBuf> = candidates.iter().filter(|path| path.exists()).collect();
+    if present.is_empty() {
+        return match (in_cluster(), target.kubeconfig.is_none() && target.context.is_none()) {
+            (Some(config), true) => Ok((config, "in-cluster".to_owned(), "in-cluster".to_owned())),
+            _ => Err(ConnectError::NoConfig { looked_at: candidates }),
+        };
+    }
+    let mut merged = Kubeconfig::default();
+    for path in present {
+        let next = Kubeconfig::read_from(path).map_err(|error| invalid(Some(path), &error))?;
+        merged = merged.merge(next).map_err(|error| invalid(Some(path), &error))?;
+    }
+    let known: Vec<String> = merged.contexts.iter().map(|context| context.name.clone()).collect();
+    let wanted = target.context.clone().or_else(|| merged.current_context.clone()).unwrap_or_default();
+    let Some(context) = merged.contexts.iter().find(|context| context.name == wanted) else {
+        return Err(if wanted.is_empty() {
+            ConnectError::InvalidConfig { reason: "it has no current context, and none was named".to_owned() }
+        } else {
+            ConnectError::UnknownContext { context: wanted, known }
+        });
+    };
+    let cluster = context.context.as_ref().map_or_else(|| wanted.clone(), |inner| inner.cluster.clone());
+    let options = KubeConfigOptions { context: Some(wanted.clone()), ..KubeConfigOptions::default() };
+    let config =
+        Config::from_custom_kubeconfig(merged, &options).await.map_err(|error| invalid(None, &error))?;
+    Ok((config, wanted, cluster))
+}
+
+/// Files that may hold a kube config, in kubectl's order.
+fn candidates(target: &Target) -> Vec<PathBuf> {
+    if let Some(path) = &target.kubeconfig {
+        return vec![path.clone()];
+    }
+    match std::env::var_os("KUBECONFIG") {
+        Some(paths) if !paths.is_empty() => {
+            std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect()
+        }
+        _ => std::env::home_dir().map(|home| home.join(".kube").join("config")).into_iter().collect(),
+    }
+}
+
+/// Inside a pod, its ServiceAccount says all there is to know.
+fn in_cluster() -> Option<Config> {
+    std::env::var_os("KUBERNETES_SERVICE_HOST")?;
+    Config::incluster().ok()
+}
+
+fn invalid(path: Option<&Path>, error: &KubeconfigError) -> ConnectError {
+    let reason = innermost(error);
+    ConnectError::InvalidConfig {
+        reason: path.map_or_else(|| reason.clone(), |path| format!("{}: {reason}", path.display())),
+    }
+}
+
+fn classify(error: &kube::Error, server: &str) -> ConnectError {
+    let server = server.to_owned();
+    match error {
+        kube::Error::Api(status) if matches!(status.code, 401 | 403) => {
+            ConnectError::Unauthorised { server, reason: status.message.clone() }
+        }
+        kube::Error::Auth(source) => ConnectError::Unauthorised { server, reason: innermost(source) },
+        kube::Error::Api(status) => {
+            ConnectError::Unreachable { server, reason: format!("HTTP {} {}", status.code, status.message) }
+        }
+        other => {
+            let reason = innermost(other);
+            let mut link: Option<&(dyn std::error::Error + 'static)> = Some(other);
+            while let Some(error) = link {
+                if error.downcast_ref::<rustls::Error>().is_some() {
+                    return ConnectError::Tls { server, reason };
+                }
+                link = cause(error);
+            }
+            match other {
+                kube::Error::RustlsTls(_) => ConnectError::Tls { server, reason },
+                _ => ConnectError::Unreachable { server, reason },
+            }
+        }
+    }
+}
