@@ -1,0 +1,3 @@
+module pgherd.test/cluster/tools
+
+go 1.24.0

@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # used by the other files
+# Names, places, addresses, versions: everything that could be chosen otherwise.
+
+readonly KUBERNETES=1.34.4 # the same as in go/kubernetes/go.mod, see check.sh
+
+# What is kept: built programs, images, the state and the logs of the cluster.
+readonly DIR=${PGHERD_CLUSTER_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/pgherd/cluster}
+readonly BIN=$DIR/bin LAYOUT=$DIR/images STATE=$DIR/state
+
+# What belongs to one start. Below /run, because the path of a Unix socket has
+# room for 107 characters only and $DIR may be long.
+readonly RUN=/run/pgherd-cluster
+readonly LOCK=/run/pgherd-cluster.lock
+readonly MOUNTS=$RUN/ns/mounts # the mount namespace
+readonly SOCKET=$RUN/containerd.sock
+
+# The network namespace, its address, and the host's end of the only wire into it.
+readonly NETNS=pgherd-test
+readonly WIRE=pgherd-host
+readonly HOST_IP=10.213.0.1 NODE_IP=10.213.0.2
+readonly POD_RANGE=10.214.0.0/24
+readonly SERVICE_RANGE=10.215.0.0/16 SERVICE_IP=10.215.0.1
+
+readonly NODE=node1
+readonly GROUP=pgherd-test # the control group of everything that runs
+readonly PKI=$STATE/pki CONFIG=$STATE/config
+
+# In the order in which they start; `down` goes the other way.
+readonly SERVICES=(etcd containerd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns local-path-provisioner)
