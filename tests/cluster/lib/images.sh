@@ -36,7 +36,7 @@ oci() {
 
 hash_of() { # WORD-OR-FILE...: of the words and of the files' contents
   local w
-  for w in "$@"; do
+  for w in "$FORMAT" "$@"; do
     if [[ -f $w ]]; then sha256sum <"$w"; else printf '%s\n' "$w"; fi
   done | sha256sum | cut -c1-16
 }
@@ -84,7 +84,7 @@ build_pause() {
 build_busybox() {
   local ref hash applet links=()
   ref=$(reference busybox)
-  hash=$(hash_of busybox 2)
+  hash=$(hash_of busybox-static /etc/os-release)
   is_built "$ref" "$hash" && return
   work_dir
   step "image $ref: fetched busybox-static" fetch_packages busybox-static
@@ -122,7 +122,7 @@ build_postgres() { # NAME
   list=$dir/packages-$major.txt
   [[ -f $list ]] || die "$list is missing."
   # Comments in the list don't count.
-  hash=$(hash_of "$suite $major $(packages "$list")" "$dir/before.sh" "$dir/after.sh" "$dir/Containerfile" "$BIN/oci")
+  hash=$(hash_of "$suite $major $(packages "$list")" "$dir/before.sh" "$dir/after.sh" "$dir/Containerfile")
   is_built "$ref" "$hash" && return
   work_dir
   say "building image $ref from Debian $suite"

@@ -37,32 +37,26 @@ start() {
   echo "$pid $(started "$pid")" >"$RUN/pid/$service"
 }
 
-# Ask the services to end, last one first, then end all that is left. Pods have
-# no say in it: to them it is the machine's power that fails.
+# End everything in the control group, which is ours whatever its name. Nothing
+# is asked first: the cluster's state isn't kept, and to pods it is the machine's
+# power that fails.
 stop_all() {
-  local pid pids service
-  for service in kubelet local-path-provisioner; do
-    if pid=$(pid_of "$service"); then kill -TERM "$pid" 2>/dev/null || true; fi
-  done
-  # Whatever is in the control group is ours. Some of it may be starting more.
-  local deadline
+  local deadline pids
   deadline=$(($(now) + 20000))
   thaw
+  # More than once: some of it may be starting more.
   until group_is_empty; do
     pids=$(processes)
     # shellcheck disable=SC2086
     [[ -z $pids ]] || kill -KILL $pids 2>/dev/null || true
-    if (($(now) > deadline)); then
-      # shellcheck disable=SC2086
-      die "these processes don't end:" "$(ps -o pid,stat,args -p "$(echo $pids | tr ' ' ,)")"
-    fi
+    if (($(now) > deadline)); then die "these processes don't end:" "$pids"; fi
     breathe 0.05
   done
 }
 
 # A frozen process (a test may freeze a pod) doesn't even die with cgroup v1.
 thaw() {
-  local frozen=/sys/fs/cgroup/freezer/$GROUP
+  local frozen=/sys/fs/cgroup/freezer/$CGROUP
   [[ -d $frozen ]] || return 0
   find "$frozen" -name freezer.state -exec sh -c 'for f; do echo THAWED >"$f" 2>/dev/null; done' sh {} +
 }

@@ -14,7 +14,7 @@ module_hash() {
   local module=$1
   {
     printf '%s\n' "$2"
-    cd "$HERE/go/$module" && find . -type f \( -name '*.go' -o -name 'go.*' \) -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+    cd "$HERE/go/$module" && find . -type f \( -name '*.go' ! -name '*_test.go' -o -name 'go.*' \) -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   } | sha256sum | cut -c1-16
 }
 

@@ -90,7 +90,7 @@ local_path_flags=(
 render() {
   local text name value
   text=$(<"$HERE/config/$1")
-  for name in SOCKET PAUSE BUSYBOX CNI CONFIG PKI GROUP NODE_IP POD_RANGE VOLUMES; do
+  for name in SOCKET PAUSE BUSYBOX CNI CONFIG PKI CGROUP NODE_IP POD_RANGE VOLUMES; do
     case $name in
       PAUSE) value=$(reference pause) ;;
       BUSYBOX) value=$(reference busybox) ;;
@@ -176,6 +176,10 @@ start_services() {
 # Everything runs and answers. Says on stdout what doesn't.
 healthy() {
   local service ok=0
+  [[ -f $RUN/complete ]] || {
+    echo "the last start didn't get to its end"
+    return 1
+  }
   for service in "${SERVICES[@]}"; do
     alive "$service" || {
       echo "$service isn't running"

@@ -22,8 +22,12 @@ readonly HOST_IP=10.213.0.1 NODE_IP=10.213.0.2
 readonly POD_RANGE=10.214.0.0/24
 readonly SERVICE_RANGE=10.215.0.0/16 SERVICE_IP=10.215.0.1
 
+# Part of what images are remembered by: raise it when the way they are written
+# changes, and all are made again.
+readonly FORMAT=1
+
 readonly NODE=node1
-readonly GROUP=pgherd-test # the control group of everything that runs
+readonly CGROUP=pgherd-test # the control group of everything that runs
 readonly PKI=$STATE/pki CONFIG=$STATE/config
 
 # In the order in which they start; `down` goes the other way.

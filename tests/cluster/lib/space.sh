@@ -17,9 +17,9 @@ hierarchies() {
 # The hierarchy by which processes are found: one that pods are always put in.
 tracking() {
   if [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]]; then
-    echo "/sys/fs/cgroup/$GROUP"
+    echo "/sys/fs/cgroup/$CGROUP"
   elif [[ -d /sys/fs/cgroup/pids ]]; then
-    echo "/sys/fs/cgroup/pids/$GROUP"
+    echo "/sys/fs/cgroup/pids/$CGROUP"
   else
     unable "control groups aren't mounted at /sys/fs/cgroup."
   fi
@@ -34,11 +34,18 @@ processes() {
 }
 
 make_group() {
-  local h
+  local h c
   # kubelet wants to find its root group in every hierarchy.
   hierarchies | while read -r h; do
-    mkdir -p "$h/$GROUP"
+    mkdir -p "$h/$CGROUP"
   done
+  # With v2 a group has the controllers only that its parent hands down. One that
+  # can't be handed down is missed by kubelet, which says so.
+  if [[ -f /sys/fs/cgroup/cgroup.subtree_control ]]; then
+    for c in cpu cpuset memory pids hugetlb; do
+      echo "+$c" 2>/dev/null >/sys/fs/cgroup/cgroup.subtree_control || true
+    done
+  fi
   mkdir -p "$(tracking)/services"
 }
 
@@ -50,11 +57,11 @@ remove_group() {
   local h deadline
   deadline=$(($(now) + 10000))
   while read -r h; do
-    while [[ -d $h/$GROUP ]]; do
+    while [[ -d $h/$CGROUP ]]; do
       # A group that has just lost its last process is busy for a moment.
-      find "$h/$GROUP" -depth -type d -exec rmdir {} + 2>/dev/null || true
-      [[ -d $h/$GROUP ]] || break
-      if (($(now) > deadline)); then die "control group $h/$GROUP can't be removed"; fi
+      find "$h/$CGROUP" -depth -type d -exec rmdir {} + 2>/dev/null || true
+      [[ -d $h/$CGROUP ]] || break
+      if (($(now) > deadline)); then die "control group $h/$CGROUP can't be removed"; fi
       breathe 0.05
     done
   done < <(hierarchies)
@@ -64,7 +71,13 @@ remove_group() {
 
 make_network() {
   local inside=(ip -n "$NETNS")
+  if command -v modprobe >/dev/null; then modprobe -qa overlay veth bridge br_netfilter || true; fi
   ip netns add "$NETNS"
+  # A pod's answer to a Service's client on the same bridge must pass the rules
+  # that turn the addresses back.
+  # shellcheck disable=SC2016  # for the inner shell
+  nsenter --net="/run/netns/$NETNS" sh -c 'f=/proc/sys/net/bridge/bridge-nf-call-iptables; [ -e $f ] && echo 1 >$f' ||
+    unable "the kernel has no br_netfilter, which Services need."
   ip link add "$WIRE" type veth peer name eth0 netns "$NETNS"
   ip addr add "$HOST_IP/30" dev "$WIRE"
   ip link set "$WIRE" up
@@ -121,7 +134,7 @@ remove_mounts() {
     umount -l "$m"
   done < <(mounts_of_run)
   # Empty directories that were made as places to mount on.
-  for d in /var/lib/kubelet /var/lib/cni /run/containerd; do
+  for d in /var/lib/kubelet /var/lib/cni /var/lib/containerd /run/containerd; do
     if [[ -d $d ]]; then rmdir --ignore-fail-on-non-empty "$d"; fi
   done
 }

@@ -28,7 +28,7 @@ build_variants() {
 variant() {
   local name=$1 base=$2 ref hash options=() entries=() layers=()
   ref=$(reference "$name")
-  hash=$(hash_of "$(digest "$base")" "$BIN/oci" "$@")
+  hash=$(hash_of "$(digest "$base")" "$@")
   shift 2
   is_built "$ref" "$hash" && return
   while [[ $1 != -- ]]; do
@@ -69,7 +69,7 @@ build_pgherd() {
   [[ -n $ref ]] || ref=$(reference pgherd)
   mkdir -p "$LAYOUT"
   base=$(reference pgherd)-base
-  hash=$(hash_of "$(packages "$list")" /etc/os-release "$BIN/oci")
+  hash=$(hash_of "$(packages "$list")" /etc/os-release)
   if ! is_built "$base" "$hash"; then
     work_dir
     build_pgherd_base "$base" "$hash" "$list"

@@ -38,7 +38,7 @@ do_up() {
     return
   fi
   if [[ -d $RUN ]]; then
-    say "not healthy, starting afresh: $(tail -n 1 <<<"$sick")"
+    say "not healthy, starting afresh: $(head -n 1 <<<"$sick")"
   fi
   clear_away
   fresh
@@ -62,6 +62,7 @@ fresh() {
   start_services
   cp "$PKI/admin.conf" "$DIR/.admin.conf"
   mv "$DIR/.admin.conf" "$DIR/admin.conf"
+  : >"$RUN/complete"
 }
 
 do_down() {
