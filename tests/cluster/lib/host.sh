@@ -6,7 +6,7 @@ readonly NEEDED=(
   containerd:containerd ctr:containerd runc:runc etcd:etcd-server
   cni-bridge:containernetworking-plugins iptables:iptables ip:iproute2
   nsenter:util-linux unshare:util-linux mount:mount
-  openssl:openssl mmdebstrap:mmdebstrap
+  openssl:openssl mmdebstrap:mmdebstrap apt-get:apt dpkg-deb:dpkg
   /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
 )
 
@@ -35,7 +35,12 @@ check_host() {
 }
 
 check_go() {
-  command -v go >/dev/null || unable "Go is missing: Kubernetes is built from source. Install Go 1.25 or newer (https://go.dev/dl)."
+  local hint="Kubernetes is built from source. Install Go 1.25 or newer: https://go.dev/dl" version
+  command -v go >/dev/null || unable "Go is missing. $hint"
+  version=$(go env GOVERSION)
+  # From 1.21 on Go fetches a newer one by itself when a module needs it.
+  [[ $version =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] < 21)) && unable "$version is too old. $hint"
+  return 0
 }
 
 install_packages() {

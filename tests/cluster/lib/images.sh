@@ -52,7 +52,7 @@ digest() { # REFERENCE
 }
 
 work_dir() {
-  rm -rf "$DIR/work"
+  rm -rf --one-file-system "$DIR/work"
   mkdir -p "$DIR/work"
 }
 
@@ -65,7 +65,7 @@ build_images() {
   build_postgres postgres
   build_variants
   [[ $before == "$(oci list)" ]] || oci prune
-  rm -rf "$DIR/work"
+  rm -rf --one-file-system "$DIR/work"
 }
 
 build_pause() {
@@ -132,10 +132,11 @@ build_postgres() { # NAME
 }
 
 # debian_root OUT.tar SUITE HOOKS PACKAGES: a root filesystem, the same bytes
-# for the same versions of the packages.
+# for the same versions of the packages. In a mount namespace, so that nothing
+# stays mounted when it is killed.
 debian_root() {
   local log=$DIR/work/mmdebstrap.log
-  SOURCE_DATE_EPOCH=0 TMPDIR=$DIR/work mmdebstrap --quiet --variant=minbase --architectures="$(dpkg --print-architecture)" \
+  SOURCE_DATE_EPOCH=0 TMPDIR=$DIR/work unshare --mount --propagation private mmdebstrap --quiet --variant=minbase --architectures="$(dpkg --print-architecture)" \
     --essential-hook="sh '$3/before.sh' \"\$1\"" --customize-hook="sh '$3/after.sh' \"\$1\"" \
     --include="${4// /,}" "$2" "$1" ${PGHERD_DEBIAN_MIRROR:+"$PGHERD_DEBIAN_MIRROR"} >"$log" 2>&1 || {
     tail -n 20 "$log" >&2

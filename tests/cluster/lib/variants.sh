@@ -82,7 +82,7 @@ build_pgherd() {
   step "image $ref: written" oci build -ref "$ref" -inputs "$hash" -from "$base" \
     -containerfile "$IMAGES/pgherd/Containerfile" "$DIR/work/pgherd.tar"
   oci prune
-  rm -rf "$DIR/work"
+  rm -rf --one-file-system "$DIR/work"
 }
 
 build_pgherd_base() { # REFERENCE HASH LIST

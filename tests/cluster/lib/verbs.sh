@@ -71,7 +71,8 @@ do_down() {
 }
 
 do_wipe() {
-  do_down
+  # One that was started from other files isn't ours to stop.
+  if [[ ! -f $RUN/owner || $(<"$RUN/owner") == "$DIR" ]]; then do_down; fi
   rm -rf --one-file-system "$STATE" "$DIR/last-log" "$DIR/admin.conf" "$DIR/work"
   [[ ${1:-} != --all ]] || rm -rf --one-file-system "$DIR"
 }
