@@ -27,7 +27,8 @@ find usr/share/doc ! -type d ! -name copyright -delete
 rm -rf usr/share/man/* usr/share/info/* usr/share/lintian usr/share/locale/* usr/share/i18n
 find usr/share/postgresql -name '*.1.gz' -delete
 
-rm -rf var/lib/apt/lists/* var/cache/apt/* var/cache/debconf/*-old var/log/* tmp/* var/tmp/*
+# debconf's answers come in another order every time.
+rm -rf var/lib/apt/lists/* var/cache/apt/* var/cache/debconf/* var/log/* tmp/* var/tmp/*
 rm -rf etc/postgresql/* var/lib/postgresql/[0-9]*
 
 # Where the programs put their sockets unless told otherwise, for any user.

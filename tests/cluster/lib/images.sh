@@ -136,7 +136,7 @@ build_postgres() { # NAME
 # stays mounted when it is killed.
 debian_root() {
   local log=$DIR/work/mmdebstrap.log
-  SOURCE_DATE_EPOCH=0 TMPDIR=$DIR/work unshare --mount --propagation private mmdebstrap --quiet --variant=minbase --architectures="$(dpkg --print-architecture)" \
+  SOURCE_DATE_EPOCH=0 TMPDIR=$DIR/work unshare --mount --propagation private mmdebstrap --quiet --variant=minbase --skip=output/dev --architectures="$(dpkg --print-architecture)" \
     --essential-hook="sh '$3/before.sh' \"\$1\"" --customize-hook="sh '$3/after.sh' \"\$1\"" \
     --include="${4// /,}" "$2" "$1" ${PGHERD_DEBIAN_MIRROR:+"$PGHERD_DEBIAN_MIRROR"} >"$log" 2>&1 || {
     tail -n 20 "$log" >&2
