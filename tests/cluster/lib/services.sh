@@ -186,5 +186,5 @@ healthy() {
       ok=1
     }
   done
-  ((ok == 0)) && containerd_ready >/dev/null && proxy_ready && dns_ready && node_ready
+  ((ok == 0)) && mounts_intact && containerd_ready >/dev/null && proxy_ready && dns_ready && node_ready
 }

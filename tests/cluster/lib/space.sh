@@ -124,19 +124,29 @@ make_mounts() {
   nsenter --mount="$MOUNTS" mount -t tmpfs -o size=1g,mode=0700 etcd "$RUN/etcd"
 }
 
+# A mount goes when somebody else removes the directory that it is on.
+mounts_intact() {
+  local pid d
+  pid=$(pid_of containerd) || return 1
+  for d in "${STANDARD[@]}"; do
+    awk -v d="$d" '$2 == d { found = 1 } END { exit !found }' "/proc/$pid/mounts" || {
+      echo "$d isn't mounted any more"
+      return 1
+    }
+  done
+}
+
 mounts_of_run() {
   awk -v r="$RUN/" 'index($2, r) == 1 { print $2 }' /proc/mounts | sort -r
 }
 
 remove_mounts() {
-  local m d
+  local m
   while read -r m; do
     umount -l "$m"
   done < <(mounts_of_run)
-  # Empty directories that were made as places to mount on.
-  for d in /var/lib/kubelet /var/lib/cni /var/lib/containerd /run/containerd; do
-    if [[ -d $d ]]; then rmdir --ignore-fail-on-non-empty "$d"; fi
-  done
+  # The empty directories that were mounted on stay: to remove one would take
+  # the mount away from whoever uses it in a namespace of their own.
 }
 
 # --- settings of the kernel ------------------------------------------------
