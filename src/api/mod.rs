@@ -2,3 +2,6 @@
 
 pub mod postgres_cluster;
 pub mod schema;
+
+#[cfg(test)]
+mod generated;

@@ -25,9 +25,21 @@ pub(crate) fn rules(rules: &[Rule]) -> Value {
     rules.iter().map(|rule| json!({ "rule": rule.rule, "message": rule.message })).collect()
 }
 
-/// Schema of an object whose fields are somebody else's business.
-pub(crate) fn free_object(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+/// Stands for an object whose fields are somebody else's business.
+pub(crate) struct FreeObject;
+
+impl JsonSchema for FreeObject {
+    fn schema_name() -> Cow<'static, str> {
+        "FreeObject".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+    }
 }
 
 /// Stands for the core Kubernetes type `T` in schemas, without its descriptions.
@@ -48,6 +60,7 @@ impl<T: JsonSchema> JsonSchema for Core<T> {
         let mut schema = T::json_schema(generator);
         if let Some(object) = schema.as_object_mut() {
             walk(object, &mut |schema| {
+                allow_missing_reference_name(schema);
                 schema.remove("description");
             });
         }
@@ -73,12 +86,40 @@ pub fn definition() -> CustomResourceDefinition {
     definition
 }
 
+/// A definition as a document for people and for `kubectl apply`: like its serialization, but with whole numbers
+/// where it has `1024.0`.
+///
+/// # Errors
+/// When the definition can't be serialized, which takes a number that JSON has no word for.
+pub fn manifest(definition: &CustomResourceDefinition) -> Result<Value, serde_json::Error> {
+    let mut manifest = serde_json::to_value(definition)?;
+    make_whole(&mut manifest);
+    Ok(manifest)
+}
+
+/// Turns floating-point numbers without a fraction into whole ones.
+fn make_whole(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Object(fields) => fields.values_mut().for_each(make_whole),
+        Value::Number(number) => {
+            let text = number.to_string();
+            if let Some(whole) = text.strip_suffix(".0").and_then(|whole| whole.parse::<i64>().ok()) {
+                *value = whole.into();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
 /// Makes a derived schema one that an API server takes and a person reads.
 ///
 /// Nothing is `nullable`: the server then drops an explicit `null`, or puts the default in its place, which is what
 /// people mean by a key with nothing after it.
 fn finish(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    // Only the name of the Rust type.
+    schema.title = None;
     if let Some(properties) = &mut schema.properties {
         properties.values_mut().for_each(finish);
     }
@@ -89,6 +130,20 @@ fn finish(schema: &mut JSONSchemaProps) {
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         finish(values);
+    }
+}
+
+/// References to other objects used to be valid without a name, and Kubernetes still takes them; so do we.
+fn allow_missing_reference_name(schema: &mut Map<String, Value>) {
+    let name = schema.get_mut("properties").and_then(|properties| properties.get_mut("name"));
+    let Some(Value::Object(name)) = name else { return };
+    let description = name.get("description").and_then(Value::as_str).unwrap_or_default();
+    // Nothing but its description tells such a name from others.
+    if description.contains("due to backwards compatibility is allowed to be empty") {
+        name.insert("default".into(), "".into());
+        if let Some(Value::Array(required)) = schema.get_mut("required") {
+            required.retain(|field| field != "name");
+        }
     }
 }
 
@@ -108,11 +163,4 @@ fn walk(schema: &mut Map<String, Value>, visit: &mut impl FnMut(&mut Map<String,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn show() {
-        println!("{}", serde_json::to_string(&definition()).unwrap());
-    }
-}
+pub(crate) mod tests;

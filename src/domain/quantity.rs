@@ -248,7 +248,7 @@ impl<'de> Deserialize<'de> for Quantity {
         struct Visitor;
 
         impl Visitor {
-            fn number<E: de::Error>(number: impl ToString) -> Result<Quantity, E> {
+            fn number<E: de::Error>(number: &impl ToString) -> Result<Quantity, E> {
                 number.to_string().parse().map_err(E::custom)
             }
         }
@@ -265,15 +265,15 @@ impl<'de> Deserialize<'de> for Quantity {
             }
 
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Quantity, E> {
-                Self::number(number)
+                Self::number(&number)
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
-                Self::number(number)
+                Self::number(&number)
             }
 
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Quantity, E> {
-                Self::number(number)
+                Self::number(&number)
             }
         }
 

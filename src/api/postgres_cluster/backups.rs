@@ -38,7 +38,7 @@ pub struct PgBackRest {
     /// Labels and annotations for everything around backups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-    /// ConfigMaps and Secrets with further pgBackRest configuration, such as the keys of a bucket.
+    /// `ConfigMaps` and Secrets with further pgBackRest configuration, such as the keys of a bucket.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<Core<VolumeProjection>>")]
     pub configuration: Vec<VolumeProjection>,

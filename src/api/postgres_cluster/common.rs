@@ -108,7 +108,7 @@ pub struct ResourceClaim {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules(&CLAIM_RULES)))]
 pub struct VolumeClaimSpec {
-    /// Ways the volume can be mounted, such as ReadWriteOnce.
+    /// Ways the volume can be mounted, such as `ReadWriteOnce`.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub access_modes: Vec<String>,

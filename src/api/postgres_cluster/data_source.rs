@@ -47,7 +47,7 @@ pub struct BackupSource {
     /// Name of the stanza in the repository.
     #[serde(default = "stanza::value", deserialize_with = "stanza::read")]
     pub stanza: String,
-    /// ConfigMaps and Secrets with further pgBackRest configuration, such as the keys of the bucket.
+    /// `ConfigMaps` and Secrets with further pgBackRest configuration, such as the keys of the bucket.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<Core<VolumeProjection>>")]
     pub configuration: Vec<VolumeProjection>,

@@ -40,25 +40,10 @@ use crate::api::schema::Core;
     status = "PostgresClusterStatus",
     derive = "PartialEq",
     doc = "A PostgreSQL cluster.",
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
-        description = "Whether the cluster accepts connections"
-    ),
-    printcolumn(
-        name = "Instances",
-        type_ = "string",
-        json_path = ".status.instancesReady",
-        description = "Ready and wanted instances"
-    ),
-    printcolumn(
-        name = "Postgres",
-        type_ = "integer",
-        json_path = ".spec.postgresVersion",
-        description = "Major version of PostgreSQL"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name": "Ready", "type": "string", "description": "Whether the cluster accepts connections", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name": "Instances", "type": "string", "description": "Ready and wanted instances", "jsonPath": ".status.instancesReady"}"#,
+    printcolumn = r#"{"name": "Postgres", "type": "integer", "description": "Major version of PostgreSQL", "jsonPath": ".spec.postgresVersion"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct PostgresClusterSpec {
@@ -68,7 +53,7 @@ pub struct PostgresClusterSpec {
     /// Major version of PostgreSQL that the image has.
     #[schemars(range(min = 11, max = 18))]
     pub postgres_version: i32,
-    /// Version of PostGIS that the image has.
+    /// Version of `PostGIS` that the image has.
     #[serde(rename = "postGISVersion", skip_serializing_if = "Option::is_none")]
     pub postgis_version: Option<String>,
     /// Image with PostgreSQL, Patroni and pgBackRest.

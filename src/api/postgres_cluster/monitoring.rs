@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::common::{ConfigMapKey, Resources, or_default, server_default};
-use crate::api::schema::{Core, Rule, free_object, rules};
+use crate::api::schema::{Core, FreeObject, Rule, rules};
 
 /// Milliseconds, seconds and minutes in the spellings that are read.
 const SHORT_DURATION: &str = "^((PT)?( *[0-9]+ *(?i:(ms|s|m)|(milli|sec|min)s?))+|0)$";
@@ -56,7 +56,7 @@ pub struct PgMonitor {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exporter {
-    /// ConfigMaps and Secrets with further queries.
+    /// `ConfigMaps` and Secrets with further queries.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<Core<VolumeProjection>>")]
     pub configuration: Vec<VolumeProjection>,
@@ -108,7 +108,7 @@ pub struct InstrumentationConfig {
     pub environment_variables: Vec<EnvVar>,
     /// Exporters in the collector's own format, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "free_object")]
+    #[schemars(with = "Option<FreeObject>")]
     pub exporters: Option<Map<String, Value>>,
     /// Files to mount for the collector.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::common::{or_default, server_default};
-use crate::{api::schema::free_object, domain::quantity::Quantity};
+use crate::{api::schema::FreeObject, domain::quantity::Quantity};
 
 server_default! {
     /// Seconds the primary may be out of touch.
@@ -22,7 +22,7 @@ server_default! {
 pub struct Patroni {
     /// Patroni's dynamic configuration; settings that the operator relies on stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "free_object")]
+    #[schemars(with = "Option<FreeObject>")]
     pub dynamic_configuration: Option<Map<String, Value>>,
     /// Seconds after which a primary that stopped reporting is replaced.
     #[serde(default = "leader_lease::value", deserialize_with = "leader_lease::read")]

@@ -15,7 +15,7 @@ pub struct ServiceSpec {
     /// Who can reach the Service: pods, everybody through the nodes' ports, or everybody through a load balancer.
     #[serde(default, rename = "type", deserialize_with = "or_default")]
     pub type_: ServiceType,
-    /// Port on every node for the types NodePort and LoadBalancer; Kubernetes picks one when absent.
+    /// Port on every node for the types `NodePort` and `LoadBalancer`; Kubernetes picks one when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_port: Option<i32>,
     /// IP families to use, the preferred one first.

@@ -204,7 +204,7 @@ pub struct RepoStatus {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduledBackupStatus {
-    /// Name of the CronJob that started it.
+    /// Name of the `CronJob` that started it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cron_job_name: Option<String>,
     /// Repository it is in.

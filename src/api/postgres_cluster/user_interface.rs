@@ -11,7 +11,7 @@ use super::{
     common::{Metadata, Resources, VolumeClaimSpec, one_replica, or_default},
     service::ServiceSpec,
 };
-use crate::api::schema::{Core, free_object};
+use crate::api::schema::{Core, FreeObject};
 
 /// The graphical interface of the cluster.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -77,6 +77,6 @@ pub struct PgAdminConfig {
     pub ldap_bind_password: Option<SecretKeySelector>,
     /// Settings as pgAdmin names them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "free_object")]
+    #[schemars(with = "Option<FreeObject>")]
     pub settings: Option<Map<String, Value>>,
 }

@@ -109,7 +109,7 @@ pub struct Authentication {
     pub rules: Vec<AuthenticationRule>,
 }
 
-/// One line of pg_hba.conf, either in parts or verbatim.
+/// One line of `pg_hba.conf`, either in parts or verbatim.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[schemars(extend("x-kubernetes-validations" = rules(&AUTHENTICATION_RULES)))]
 pub struct AuthenticationRule {
@@ -121,7 +121,7 @@ pub struct AuthenticationRule {
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "atomic"))]
     pub databases: Vec<String>,
-    /// The whole line as it stands in pg_hba.conf.
+    /// The whole line as it stands in `pg_hba.conf`.
     #[schemars(length(min = 1, max = 1000), regex(pattern = r"^[^\r\n]+$"))]
     #[schemars(extend("x-kubernetes-validations" = rules(&[Rule {
         rule: "!self.trim().startsWith('include')",
