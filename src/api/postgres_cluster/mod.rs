@@ -185,3 +185,6 @@ pub enum PullPolicy {
     /// When the node doesn't have it.
     IfNotPresent,
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,11 +32,11 @@ static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
     all
 });
 
-fn schemas() -> impl Iterator<Item = (&'static str, &'static Value)> {
+pub(crate) fn schemas() -> impl Iterator<Item = (&'static str, &'static Value)> {
     SCHEMAS.iter().map(|(path, schema)| (path.as_str(), schema))
 }
 
-fn at(path: &str) -> &'static Value {
+pub(crate) fn at(path: &str) -> &'static Value {
     SCHEMAS.get(path).unwrap_or_else(|| panic!("the schema has no {path}"))
 }
 
@@ -358,7 +358,7 @@ fn every_rule_says_what_to_do() {
         for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
             assert!(rule["rule"].as_str().is_some_and(|rule| !rule.contains("  ")), "{path}: {rule}");
             assert!(rule["message"].as_str().is_some_and(|message| message.len() > 10), "{path}: {rule}");
-            with_rules.insert(path.clone());
+            with_rules.insert(path);
         }
     }
     for expected in [
