@@ -42,12 +42,13 @@ impl JsonSchema for FreeObject {
     }
 }
 
-/// Stands for the core Kubernetes type `T` in schemas, without its descriptions.
+/// Stands for `T` in schemas, without its descriptions.
 ///
 /// The descriptions of all embedded core types would make up most of the definition, and anybody can look them up.
-pub(crate) struct Core<T>(PhantomData<T>);
+/// The description of an enumeration would replace that of an optional field that has its type.
+pub(crate) struct Bare<T>(PhantomData<T>);
 
-impl<T: JsonSchema> JsonSchema for Core<T> {
+impl<T: JsonSchema> JsonSchema for Bare<T> {
     fn schema_name() -> Cow<'static, str> {
         T::schema_name()
     }

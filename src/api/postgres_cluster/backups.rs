@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Metadata, REPO_NAME, Resources, Sidecar, VolumeClaimSpec, or_default};
-use crate::api::schema::Core;
+use crate::api::schema::Bare;
 
 /// How the cluster is backed up.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -40,7 +40,7 @@ pub struct PgBackRest {
     pub metadata: Option<Metadata>,
     /// `ConfigMaps` and Secrets with further pgBackRest configuration, such as the keys of a bucket.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<VolumeProjection>>")]
+    #[schemars(with = "Vec<Bare<VolumeProjection>>")]
     pub configuration: Vec<VolumeProjection>,
     /// Options for the global section of the pgBackRest configuration.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
@@ -151,11 +151,11 @@ pub struct BackupJobs {
     pub resources: Option<Resources>,
     /// Where the pods may and should run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Affinity>>")]
+    #[schemars(with = "Option<Bare<Affinity>>")]
     pub affinity: Option<Affinity>,
     /// Node taints the pods put up with.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<Toleration>>")]
+    #[schemars(with = "Vec<Bare<Toleration>>")]
     pub tolerations: Vec<Toleration>,
     /// Priority class of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -175,26 +175,26 @@ pub struct RepoHost {
     pub resources: Option<Resources>,
     /// Where the pod may and should run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Affinity>>")]
+    #[schemars(with = "Option<Bare<Affinity>>")]
     pub affinity: Option<Affinity>,
     /// Node taints the pod puts up with.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<Toleration>>")]
+    #[schemars(with = "Vec<Bare<Toleration>>")]
     pub tolerations: Vec<Toleration>,
     /// How the pod is spread over zones and nodes.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<TopologySpreadConstraint>>")]
+    #[schemars(with = "Vec<Bare<TopologySpreadConstraint>>")]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
     /// Priority class of the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_class_name: Option<String>,
     /// Without use: repositories are reached over TLS, never over SSH.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<ConfigMapProjection>>")]
+    #[schemars(with = "Option<Bare<ConfigMapProjection>>")]
     pub ssh_config_map: Option<ConfigMapProjection>,
     /// Without use: repositories are reached over TLS, never over SSH.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<SecretProjection>>")]
+    #[schemars(with = "Option<Bare<SecretProjection>>")]
     pub ssh_secret: Option<SecretProjection>,
 }
 
@@ -234,11 +234,11 @@ pub struct Restore {
     pub resources: Option<Resources>,
     /// Where the restore job may and should run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Affinity>>")]
+    #[schemars(with = "Option<Bare<Affinity>>")]
     pub affinity: Option<Affinity>,
     /// Node taints the restore job puts up with.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<Toleration>>")]
+    #[schemars(with = "Vec<Bare<Toleration>>")]
     pub tolerations: Vec<Toleration>,
     /// Priority class of the restore job.
     #[serde(skip_serializing_if = "Option::is_none")]

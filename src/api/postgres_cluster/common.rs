@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    api::schema::{Core, Rule, rules},
+    api::schema::{Bare, Rule, rules},
     domain::quantity::Quantity,
 };
 
@@ -114,18 +114,18 @@ pub struct VolumeClaimSpec {
     pub access_modes: Vec<String>,
     /// A snapshot or claim in the same namespace to fill the volume from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<TypedLocalObjectReference>>")]
+    #[schemars(with = "Option<Bare<TypedLocalObjectReference>>")]
     pub data_source: Option<TypedLocalObjectReference>,
     /// An object, possibly of another namespace, to fill the volume from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<TypedObjectReference>>")]
+    #[schemars(with = "Option<Bare<TypedObjectReference>>")]
     pub data_source_ref: Option<TypedObjectReference>,
     /// Size of the volume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<VolumeResources>,
     /// Labels of the volumes to choose from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<LabelSelector>>")]
+    #[schemars(with = "Option<Bare<LabelSelector>>")]
     pub selector: Option<LabelSelector>,
     /// Storage class of the volume; the default class of Kubernetes when absent.
     #[serde(skip_serializing_if = "Option::is_none")]

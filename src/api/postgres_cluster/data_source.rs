@@ -10,7 +10,7 @@ use super::{
     backups::Repo,
     common::{REPO_NAME, Resources, or_default, server_default},
 };
-use crate::api::schema::{Core, Rule, rules};
+use crate::api::schema::{Bare, Rule, rules};
 
 server_default! {
     /// The stanza every cluster of this operator archives to.
@@ -49,7 +49,7 @@ pub struct BackupSource {
     pub stanza: String,
     /// `ConfigMaps` and Secrets with further pgBackRest configuration, such as the keys of the bucket.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<VolumeProjection>>")]
+    #[schemars(with = "Vec<Bare<VolumeProjection>>")]
     pub configuration: Vec<VolumeProjection>,
     /// Options for the global section of the pgBackRest configuration.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
@@ -62,11 +62,11 @@ pub struct BackupSource {
     pub resources: Option<Resources>,
     /// Where the restore job may and should run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Affinity>>")]
+    #[schemars(with = "Option<Bare<Affinity>>")]
     pub affinity: Option<Affinity>,
     /// Node taints the restore job puts up with.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<Toleration>>")]
+    #[schemars(with = "Vec<Bare<Toleration>>")]
     pub tolerations: Vec<Toleration>,
     /// Priority class of the restore job.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,11 +94,11 @@ pub struct ClusterSource {
     pub resources: Option<Resources>,
     /// Where the restore job may and should run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Affinity>>")]
+    #[schemars(with = "Option<Bare<Affinity>>")]
     pub affinity: Option<Affinity>,
     /// Node taints the restore job puts up with.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<Toleration>>")]
+    #[schemars(with = "Vec<Bare<Toleration>>")]
     pub tolerations: Vec<Toleration>,
     /// Priority class of the restore job.
     #[serde(skip_serializing_if = "Option::is_none")]

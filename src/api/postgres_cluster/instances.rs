@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Metadata, Resources, Sidecar, VolumeClaimSpec, one_replica, or_default};
-use crate::api::schema::Core;
+use crate::api::schema::Bare;
 
 /// A group of PostgreSQL instances that are alike; every instance of every set can become the primary.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -44,26 +44,26 @@ pub struct InstanceSet {
     pub resources: Option<Resources>,
     /// Where the pods may and should run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Affinity>>")]
+    #[schemars(with = "Option<Bare<Affinity>>")]
     pub affinity: Option<Affinity>,
     /// Node taints the pods put up with.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<Toleration>>")]
+    #[schemars(with = "Vec<Bare<Toleration>>")]
     pub tolerations: Vec<Toleration>,
     /// How the pods are spread over zones and nodes, in addition to the default spreading.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<TopologySpreadConstraint>>")]
+    #[schemars(with = "Vec<Bare<TopologySpreadConstraint>>")]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
     /// Priority class of the pods; changing it restarts PostgreSQL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_class_name: Option<String>,
     /// Instances that voluntary disruptions must leave running, as a count or a percentage; 1 when there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<IntOrString>>")]
+    #[schemars(with = "Option<Bare<IntOrString>>")]
     pub min_available: Option<IntOrString>,
     /// Additional containers for each pod.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<Container>>")]
+    #[schemars(with = "Vec<Bare<Container>>")]
     pub containers: Vec<Container>,
     /// Settings of the helper containers.
     #[serde(skip_serializing_if = "Option::is_none")]

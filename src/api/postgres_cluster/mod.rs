@@ -27,7 +27,7 @@ pub use self::{
     backups::*, common::*, data_source::*, instances::*, monitoring::*, patroni::*, proxy::*, service::*,
     status::*, user_interface::*, users::*,
 };
-use crate::api::schema::Core;
+use crate::api::schema::Bare;
 
 /// A PostgreSQL cluster: what it consists of and how it behaves.
 #[derive(Clone, CustomResource, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -61,10 +61,11 @@ pub struct PostgresClusterSpec {
     pub image: Option<String>,
     /// When images are pulled; Kubernetes decides when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Bare<PullPolicy>>")]
     pub image_pull_policy: Option<PullPolicy>,
     /// Secrets with the passwords of image registries.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<LocalObjectReference>>")]
+    #[schemars(with = "Vec<Bare<LocalObjectReference>>")]
     pub image_pull_secrets: Vec<LocalObjectReference>,
     /// Groups of PostgreSQL instances.
     #[schemars(length(min = 1))]
@@ -96,11 +97,11 @@ pub struct PostgresClusterSpec {
     pub database_init_sql: Option<ConfigMapKey>,
     /// Secret with the server certificate (tls.crt, tls.key, ca.crt); without it, the operator issues one.
     #[serde(rename = "customTLSSecret", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<SecretProjection>>")]
+    #[schemars(with = "Option<Bare<SecretProjection>>")]
     pub custom_tls_secret: Option<SecretProjection>,
     /// Secret with the certificate that replicas log in with (tls.crt, tls.key, ca.crt); needs customTLSSecret too.
     #[serde(rename = "customReplicationTLSSecret", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<SecretProjection>>")]
+    #[schemars(with = "Option<Bare<SecretProjection>>")]
     pub custom_replication_tls_secret: Option<SecretProjection>,
     /// Settings of Patroni, which keeps the cluster available.
     #[serde(skip_serializing_if = "Option::is_none")]

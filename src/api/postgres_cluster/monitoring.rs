@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::common::{ConfigMapKey, Resources, or_default, server_default};
-use crate::api::schema::{Core, FreeObject, Rule, rules};
+use crate::api::schema::{Bare, FreeObject, Rule, rules};
 
 /// Milliseconds, seconds and minutes in the spellings that are read.
 const SHORT_DURATION: &str = "^((PT)?( *[0-9]+ *(?i:(ms|s|m)|(milli|sec|min)s?))+|0)$";
@@ -58,11 +58,11 @@ pub struct PgMonitor {
 pub struct Exporter {
     /// `ConfigMaps` and Secrets with further queries.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<VolumeProjection>>")]
+    #[schemars(with = "Vec<Bare<VolumeProjection>>")]
     pub configuration: Vec<VolumeProjection>,
     /// Secret with the certificate that Prometheus sees, and its key.
     #[serde(rename = "customTLSSecret", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<SecretProjection>>")]
+    #[schemars(with = "Option<Bare<SecretProjection>>")]
     pub custom_tls_secret: Option<SecretProjection>,
     /// Image with the exporter.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,7 +104,7 @@ pub struct InstrumentationConfig {
     /// Environment variables for the collector.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1), extend("x-kubernetes-list-type" = "atomic"))]
-    #[schemars(with = "Vec<Core<EnvVar>>")]
+    #[schemars(with = "Vec<Bare<EnvVar>>")]
     pub environment_variables: Vec<EnvVar>,
     /// Exporters in the collector's own format, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,7 +113,7 @@ pub struct InstrumentationConfig {
     /// Files to mount for the collector.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1), extend("x-kubernetes-list-type" = "atomic"))]
-    #[schemars(with = "Vec<Core<VolumeProjection>>")]
+    #[schemars(with = "Vec<Bare<VolumeProjection>>")]
     pub files: Vec<VolumeProjection>,
 }
 

@@ -15,7 +15,7 @@ use super::{
     common::{Metadata, Resources, Sidecar, one_replica, or_default, postgres_port},
     service::ServiceSpec,
 };
-use crate::api::schema::Core;
+use crate::api::schema::Bare;
 
 /// The proxy in front of PostgreSQL.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -48,7 +48,7 @@ pub struct PgBouncer {
     pub config: Option<PgBouncerConfig>,
     /// Secret with the certificate that clients see, and its key.
     #[serde(rename = "customTLSSecret", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<SecretProjection>>")]
+    #[schemars(with = "Option<Bare<SecretProjection>>")]
     pub custom_tls_secret: Option<SecretProjection>,
     /// How clients reach PgBouncer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,26 +58,26 @@ pub struct PgBouncer {
     pub resources: Option<Resources>,
     /// Where the pods may and should run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Affinity>>")]
+    #[schemars(with = "Option<Bare<Affinity>>")]
     pub affinity: Option<Affinity>,
     /// Node taints the pods put up with.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<Toleration>>")]
+    #[schemars(with = "Vec<Bare<Toleration>>")]
     pub tolerations: Vec<Toleration>,
     /// How the pods are spread over zones and nodes.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<TopologySpreadConstraint>>")]
+    #[schemars(with = "Vec<Bare<TopologySpreadConstraint>>")]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
     /// Priority class of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_class_name: Option<String>,
     /// Pods that voluntary disruptions must leave running, as a count or a percentage; 1 when there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<IntOrString>>")]
+    #[schemars(with = "Option<Bare<IntOrString>>")]
     pub min_available: Option<IntOrString>,
     /// Additional containers for each pod.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<Container>>")]
+    #[schemars(with = "Vec<Bare<Container>>")]
     pub containers: Vec<Container>,
     /// Settings of the helper containers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ pub struct PgBouncerConfig {
     pub databases: BTreeMap<String, String>,
     /// Files to mount below /etc/pgbouncer.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<VolumeProjection>>")]
+    #[schemars(with = "Vec<Bare<VolumeProjection>>")]
     pub files: Vec<VolumeProjection>,
     /// Settings of the pgbouncer section.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Metadata, or_default};
+use crate::api::schema::Bare;
 
 /// How a Service is exposed.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -25,12 +26,15 @@ pub struct ServiceSpec {
     pub ip_families: Vec<String>,
     /// Whether the Service gets addresses of one or of both IP families.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Bare<IpFamilyPolicy>>")]
     pub ip_family_policy: Option<IpFamilyPolicy>,
     /// Whether connections from inside Kubernetes stay on their node.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Bare<TrafficPolicy>>")]
     pub internal_traffic_policy: Option<TrafficPolicy>,
     /// Whether connections from outside stay on the node they arrive at, which keeps the client's address.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Bare<TrafficPolicy>>")]
     pub external_traffic_policy: Option<TrafficPolicy>,
 }
 

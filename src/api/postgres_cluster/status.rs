@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::or_default;
-use crate::api::schema::Core;
+use crate::api::schema::Bare;
 
 /// What the operator reports about a cluster.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -16,7 +16,7 @@ pub struct PostgresClusterStatus {
     /// What is and isn't the case, one entry a type.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    #[schemars(with = "Vec<Core<Condition>>")]
+    #[schemars(with = "Vec<Bare<Condition>>")]
     pub conditions: Vec<Condition>,
     /// ConfigMap and key of the SQL that was run once after the cluster started first.
     #[serde(rename = "databaseInitSQL", skip_serializing_if = "Option::is_none")]
@@ -145,11 +145,11 @@ pub struct JobStatus {
     pub finished: bool,
     /// When the job started.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Time>>")]
+    #[schemars(with = "Option<Bare<Time>>")]
     pub start_time: Option<Time>,
     /// When the job succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Time>>")]
+    #[schemars(with = "Option<Bare<Time>>")]
     pub completion_time: Option<Time>,
     /// Number of its pods that run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,11 +215,11 @@ pub struct ScheduledBackupStatus {
     pub type_: Option<String>,
     /// When the job started.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Time>>")]
+    #[schemars(with = "Option<Bare<Time>>")]
     pub start_time: Option<Time>,
     /// When the job succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Time>>")]
+    #[schemars(with = "Option<Bare<Time>>")]
     pub completion_time: Option<Time>,
     /// Number of its pods that run.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ use super::{
     common::{Metadata, Resources, VolumeClaimSpec, one_replica, or_default},
     service::ServiceSpec,
 };
-use crate::api::schema::{Core, FreeObject};
+use crate::api::schema::{Bare, FreeObject};
 
 /// The graphical interface of the cluster.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -48,15 +48,15 @@ pub struct PgAdmin {
     pub resources: Option<Resources>,
     /// Where the pod may and should run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<Affinity>>")]
+    #[schemars(with = "Option<Bare<Affinity>>")]
     pub affinity: Option<Affinity>,
     /// Node taints the pod puts up with.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<Toleration>>")]
+    #[schemars(with = "Vec<Bare<Toleration>>")]
     pub tolerations: Vec<Toleration>,
     /// How the pod is spread over zones and nodes.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<TopologySpreadConstraint>>")]
+    #[schemars(with = "Vec<Bare<TopologySpreadConstraint>>")]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
     /// Priority class of the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,11 +69,11 @@ pub struct PgAdmin {
 pub struct PgAdminConfig {
     /// Files to mount for pgAdmin.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<VolumeProjection>>")]
+    #[schemars(with = "Vec<Bare<VolumeProjection>>")]
     pub files: Vec<VolumeProjection>,
     /// Password for the LDAP server.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Core<SecretKeySelector>>")]
+    #[schemars(with = "Option<Bare<SecretKeySelector>>")]
     pub ldap_bind_password: Option<SecretKeySelector>,
     /// Settings as pgAdmin names them.
     #[serde(skip_serializing_if = "Option::is_none")]

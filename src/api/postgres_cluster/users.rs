@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{IntOrText, or_default};
-use crate::api::schema::{Core, Rule, rules};
+use crate::api::schema::{Bare, Rule, rules};
 
 /// What `ALTER ROLE` options must not contain.
 const OPTION_RULES: [Rule; 2] = [
@@ -152,7 +152,7 @@ pub struct AuthenticationRule {
 pub struct PostgresConfig {
     /// Files to mount below /etc/postgres.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<Core<VolumeProjection>>")]
+    #[schemars(with = "Vec<Bare<VolumeProjection>>")]
     pub files: Vec<VolumeProjection>,
     /// Server parameters; some take effect at once, some restart PostgreSQL, a few are fixed.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]

@@ -138,6 +138,14 @@ fn our_fields_are_described_in_a_line_and_core_types_are_not() {
     {
         assert!(at(field)["description"].is_string(), "{field} has no description");
     }
+    for (field, word) in [
+        ("service.externalTrafficPolicy", "outside"),
+        ("service.internalTrafficPolicy", "inside"),
+        ("imagePullPolicy", "Kubernetes"),
+    ] {
+        let description = at(&format!(".spec.{field}"))["description"].as_str().unwrap();
+        assert!(description.contains(word), "{field} has the description of its type: {description}");
+    }
     let core = [
         ".spec.instances[].affinity.nodeAffinity",
         ".spec.instances[].containers[].image",
