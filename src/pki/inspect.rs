@@ -15,8 +15,9 @@ use super::{Error, LeafRequest};
 /// # Errors
 /// When the text holds no certificate.
 pub fn not_after(certificate_pem: &str) -> Result<Timestamp, Error> {
-    with_certificate(certificate_pem, |certificate| certificate.validity().not_after.timestamp())
-        .and_then(|seconds| Timestamp::from_second(seconds).map_err(|error| Error::Certificate(error.to_string())))
+    with_certificate(certificate_pem, |certificate| certificate.validity().not_after.timestamp()).and_then(
+        |seconds| Timestamp::from_second(seconds).map_err(|error| Error::Certificate(error.to_string())),
+    )
 }
 
 /// Whether a certificate is in the last third of its validity, or past it.
@@ -40,7 +41,9 @@ pub(super) fn check_authority(certificate_pem: &str, key: &KeyPair) -> Result<()
             return Err(Error::NotAnAuthority("the certificate is not one of a certificate authority"));
         }
         if !belongs(certificate, key) {
-            return Err(Error::NotAnAuthority("the private key does not belong to the authority's certificate"));
+            return Err(Error::NotAnAuthority(
+                "the private key does not belong to the authority's certificate",
+            ));
         }
         Ok(())
     })?

@@ -14,7 +14,10 @@ fn days(days: i64) -> SignedDuration {
 fn request() -> LeafRequest {
     LeafRequest {
         common_name: "rhino-primary.zoo.svc".into(),
-        dns_names: vec!["rhino-primary.zoo.svc.cluster.local.".trim_end_matches('.').into(), "rhino-primary".into()],
+        dns_names: vec![
+            "rhino-primary.zoo.svc.cluster.local.".trim_end_matches('.').into(),
+            "rhino-primary".into(),
+        ],
         usage: Usage::Server,
     }
 }
