@@ -120,7 +120,7 @@ fn differences(path: &str, from: &Value, to: &Value, found: &mut Vec<FieldChange
         }
         _ if from == to => {}
         _ => {
-            found.push(FieldChange { path: path.to_owned(), from: Some(from.clone()), to: Some(to.clone()) })
+            found.push(FieldChange { path: path.to_owned(), from: Some(from.clone()), to: Some(to.clone()) });
         }
     }
 }

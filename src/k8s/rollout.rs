@@ -29,6 +29,7 @@ pub struct RolledOut {
     pub desired: i32,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one value at a time, consumed at once")]
 enum Seen {
     Deployment(Watched<Deployment>),
     Pod(Watched<Pod>),

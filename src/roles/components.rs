@@ -1,0 +1,194 @@
+//! All objects of an installation, by role, for one inventory and what the cluster holds already. Pure.
+
+use jiff::Timestamp;
+use kube::api::DynamicObject;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Catalogue, Error, certificates, labels, permissions, record, render::render};
+use crate::{
+    api::schema,
+    inventory::{Inventory, PullPolicy},
+};
+
+/// The objects that one role came to.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// The role's name.
+    pub name: String,
+    /// Components of a lower wave are applied, and ready, before those of a higher one.
+    pub wave: u8,
+    /// Its objects.
+    pub objects: Vec<DynamicObject>,
+    /// What to say about it when it is done, where counting its objects says too little.
+    pub summary: Option<String>,
+}
+
+/// What of the cluster the objects depend on.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Namespaces of the inventory that don't exist, or that this installation made.
+    pub namespaces: Vec<String>,
+    /// The Secret with the authority.
+    pub authority: Option<DynamicObject>,
+    /// The Secret with the operator's certificate.
+    pub leaf: Option<DynamicObject>,
+}
+
+/// What templates can refer to.
+#[derive(Serialize)]
+struct Values<'a> {
+    version: &'static str,
+    installation: &'a crate::inventory::Installation,
+    watched: &'a [crate::domain::names::NamespaceName],
+    missing_namespaces: &'a [String],
+    names: Names,
+    images: Images<'a>,
+    permissions: Permissions,
+    selector: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Names {
+    deployment: String,
+    service_account: String,
+    role: String,
+    own_role: String,
+    metrics: String,
+    ca: String,
+    tls: String,
+}
+
+#[derive(Serialize)]
+struct Images<'a> {
+    operator: &'a str,
+    pull_policy: PullPolicy,
+    pull_secrets: Vec<Value>,
+    related: Vec<Related<'a>>,
+}
+
+#[derive(Serialize)]
+struct Related<'a> {
+    name: String,
+    image: &'a str,
+}
+
+#[derive(Serialize)]
+struct Permissions {
+    watched: Vec<Value>,
+    own: Vec<Value>,
+}
+
+/// Renders every role for an inventory, lowest wave first.
+///
+/// # Errors
+/// When a template can't be rendered or a certificate can't be made.
+pub fn components(
+    catalogue: &Catalogue,
+    inventory: &Inventory,
+    live: &Live,
+    now: Timestamp,
+) -> Result<Vec<Component>, Error> {
+    let values = Values::new(inventory, live);
+    let (own, shared) = (labels::own(&inventory.installation), labels::shared());
+    let mut components = Vec::new();
+    for role in catalogue.iter() {
+        let mut objects = render(role, &values)?;
+        let mut summary = None;
+        match role.name.as_str() {
+            "definitions" => {
+                for definition in schema::definitions() {
+                    objects.push(record::dynamic(&definition)?);
+                }
+            }
+            "certificates" => {
+                let certificates = certificates::prepare(
+                    &inventory.installation,
+                    live.authority.as_ref(),
+                    live.leaf.as_ref(),
+                    now,
+                )?;
+                objects.extend(certificates.secrets);
+                summary = Some(certificates.summary);
+            }
+            "namespaces" => {
+                for object in &mut objects {
+                    let annotations = object.metadata.annotations.get_or_insert_default();
+                    annotations.insert(labels::HOME.to_owned(), inventory.installation.namespace.to_string());
+                }
+                let mut names: Vec<&str> = vec![inventory.installation.namespace.as_str()];
+                names.extend(inventory.namespaces.watched.iter().map(AsRef::as_ref));
+                names.dedup();
+                summary = Some(names.join(", "));
+            }
+            _ => {}
+        }
+        for object in &mut objects {
+            let definition =
+                object.types.as_ref().is_some_and(|types| types.kind == "CustomResourceDefinition");
+            labels::stamp(object, if definition { &shared } else { &own });
+        }
+        components.push(Component { name: role.name.clone(), wave: role.wave, objects, summary });
+    }
+    Ok(components)
+}
+
+impl<'a> Values<'a> {
+    fn new(inventory: &'a Inventory, live: &'a Live) -> Self {
+        let installation = &inventory.installation;
+        let name = installation.name.to_string();
+        let images = &inventory.images;
+        Self {
+            version: crate::VERSION,
+            installation,
+            watched: &inventory.namespaces.watched,
+            missing_namespaces: &live.namespaces,
+            names: Names {
+                own_role: format!("{name}-own"),
+                metrics: certificates::service_name(installation),
+                ca: certificates::authority_name(installation),
+                tls: certificates::leaf_name(installation),
+                deployment: name.clone(),
+                service_account: name.clone(),
+                role: name,
+            },
+            images: Images {
+                operator: images.operator.as_str(),
+                pull_policy: images.pull_policy,
+                pull_secrets: (images.pull_secrets.iter())
+                    .map(|secret| serde_json::json!({"name": secret}))
+                    .collect(),
+                related: (images.postgres.iter())
+                    .map(|(version, image)| Related {
+                        name: format!("RELATED_IMAGE_POSTGRES_{version}"),
+                        image: image.as_str(),
+                    })
+                    .collect(),
+            },
+            permissions: Permissions {
+                watched: permissions::rules(permissions::WATCHED),
+                own: permissions::rules(permissions::OWN),
+            },
+            selector: labels::operator_selector(installation),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_minimal_inventory_renders_to_these_objects() {
+        let inventory =
+            Inventory::parse("minimal.toml", include_str!("../../inventory/minimal.toml")).unwrap();
+        let live = Live { namespaces: vec!["pgherd".into(), "postgres-operator".into()], ..Live::default() };
+        let catalogue = Catalogue::load(None).unwrap();
+        let components = components(&catalogue, &inventory, &live, Timestamp::now()).unwrap();
+        let rendered: Vec<_> = (components.into_iter())
+            .filter(|component| !["definitions", "certificates"].contains(&component.name.as_str()))
+            .map(|component| (component.name, component.objects))
+            .collect();
+        insta::assert_yaml_snapshot!(rendered);
+    }
+}

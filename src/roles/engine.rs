@@ -1,0 +1,402 @@
+//! Plans components against the cluster, applies what differs, and waits until it is ready.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{Api, Client, ResourceExt as _, api::DynamicObject};
+
+use super::{Catalogue, Component, Live, certificates, components, labels, record::Record};
+use crate::{
+    inventory::Inventory,
+    k8s::{
+        self, Doing as _, Kind,
+        apply::{Apply, INSTALLER},
+        kinds::{self, ObjectId},
+        plan::{self, Change},
+        rollout,
+        wait::{self, Look, WaitError},
+    },
+};
+
+/// Requests that are under way at once. More would only queue up in the API server.
+const PARALLEL: usize = 16;
+
+/// Why an object can't be planned or applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// The API server said no.
+    #[error("{id}: {}", error.message())]
+    Request {
+        /// The object.
+        id: ObjectId,
+        /// What it said.
+        error: k8s::Error,
+    },
+    /// It exists, and this installation didn't make it.
+    #[error("{id} exists, and {owner}")]
+    NotOurs {
+        /// The object.
+        id: ObjectId,
+        /// Whose it seems to be.
+        owner: String,
+    },
+}
+
+/// An object, and what applying it would do.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The object as it should be.
+    pub object: DynamicObject,
+    /// What would change.
+    pub change: Change,
+}
+
+/// A component, planned.
+#[derive(Clone, Debug)]
+pub struct PlannedComponent {
+    /// The role's name.
+    pub name: String,
+    /// Its wave.
+    pub wave: u8,
+    /// Its objects.
+    pub items: Vec<Item>,
+    /// What to say about it when it is done.
+    pub summary: Option<String>,
+}
+
+/// Everything an installation is to consist of, and what is to be done for that.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Components, lowest wave first.
+    pub components: Vec<PlannedComponent>,
+    /// The record of it all.
+    pub record: Item,
+    /// Objects of the last record that are no longer wanted.
+    pub removed: Vec<ObjectId>,
+    /// Whether the operator's namespace exists already.
+    pub home_exists: bool,
+}
+
+impl Plan {
+    /// Objects for which `wanted` holds.
+    #[must_use]
+    pub fn count(&self, wanted: impl Fn(&Change) -> bool) -> usize {
+        let items = self.components.iter().flat_map(|component| &component.items).chain([&self.record]);
+        items.filter(|item| wanted(&item.change)).count()
+    }
+
+    /// Whether nothing has to be written.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.removed.is_empty() && self.count(|change| *change != Change::Unchanged) == 0
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The roles can't be rendered.
+    #[error(transparent)]
+    Roles(#[from] super::Error),
+    /// The cluster can't be read.
+    #[error(transparent)]
+    Request(#[from] k8s::Error),
+    /// A record that is there already can't be understood.
+    #[error(transparent)]
+    Record(#[from] super::record::RecordError),
+    /// A namespace that is going away didn't.
+    #[error("a namespace is still being deleted: {0}")]
+    Namespace(WaitError),
+    /// Some objects would be refused.
+    #[error("{} would be refused", .0.len())]
+    Objects(Vec<ObjectError>),
+}
+
+/// Reads the cluster, renders the roles, and asks the API server what applying them would do. Writes nothing.
+///
+/// # Errors
+/// When that can't be found out, or some objects would be refused; all of them are named.
+pub async fn plan(
+    client: &Client,
+    catalogue: &Catalogue,
+    inventory: &Inventory,
+    apply: Apply,
+    timeout: Duration,
+    tell: impl Fn(&str),
+) -> Result<Plan, PlanError> {
+    let (live, home_exists) = look(client, inventory, timeout, tell).await?;
+    let components = components(catalogue, inventory, &live, Timestamp::now())?;
+    let objects = components.iter().flat_map(|component| &component.objects).map(ObjectId::of).collect();
+    let mut record = Record { version: crate::VERSION.to_owned(), inventory: inventory.clone(), objects };
+    let installation = &inventory.installation;
+    let previous = super::record::load_record(
+        client,
+        super::record::Which {
+            namespace: Some(installation.namespace.as_str()),
+            name: Some(installation.name.as_str()),
+            watching: None,
+        },
+    );
+    let previous = match previous.await {
+        Ok(previous) => previous.objects,
+        Err(super::record::RecordError::None) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let mut removed = Vec::new();
+    for old in previous {
+        if record.objects.iter().any(|id| id.same_object(&old)) {
+            continue;
+        }
+        // These may hold data; only `uninstall` looks whether they do.
+        if matches!(old.kind.as_str(), "Namespace" | "CustomResourceDefinition") {
+            record.objects.push(old);
+        } else {
+            removed.push(old);
+        }
+    }
+    let parts = components.into_iter().map(|component| plan_component(client, component, inventory, apply));
+    let planned: Vec<_> = stream::iter(parts).buffered(PARALLEL).collect().await;
+    let mut errors = Vec::new();
+    let mut components = Vec::new();
+    for (component, refused) in planned {
+        components.push(component);
+        errors.extend(refused);
+    }
+    let record = record.object()?;
+    match plan_object(client, record, &labels::set_id(installation), apply).await {
+        Ok(record) if errors.is_empty() => Ok(Plan { components, record, removed, home_exists }),
+        Ok(_) => Err(PlanError::Objects(errors)),
+        Err(error) => {
+            errors.push(error);
+            Err(PlanError::Objects(errors))
+        }
+    }
+}
+
+/// What the objects depend on. A namespace that is going away is waited for, or it would take the new objects with it.
+async fn look(
+    client: &Client,
+    inventory: &Inventory,
+    timeout: Duration,
+    tell: impl Fn(&str),
+) -> Result<(Live, bool), PlanError> {
+    let installation = &inventory.installation;
+    let set = labels::set_id(installation);
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let mut wanted: Vec<&str> = vec![installation.namespace.as_str()];
+    wanted.extend(inventory.namespaces.watched.iter().map(AsRef::<str>::as_ref));
+    wanted.sort_unstable();
+    wanted.dedup();
+    let (mut live, mut home_exists) = (Live::default(), true);
+    for name in wanted {
+        let found = match namespaces.get_opt(name).await.doing(|| format!("read namespace {name}")) {
+            Ok(found) => found,
+            // Who may not see namespaces works with those there are.
+            Err(error) if error.kind() == Kind::Forbidden => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let found = match found {
+            Some(going) if going.metadata.deletion_timestamp.is_some() => {
+                let uid = going.uid().unwrap_or_default();
+                wait::gone(&namespaces, name, &uid, timeout, &tell).await.map_err(PlanError::Namespace)?;
+                None
+            }
+            other => other,
+        };
+        let ours = found.as_ref().is_none_or(|it| it.labels().get(labels::PART_OF) == Some(&set));
+        if ours {
+            live.namespaces.push(name.to_owned());
+        }
+        if found.is_none() && name == installation.namespace.as_str() {
+            home_exists = false;
+        }
+    }
+    if home_exists {
+        live.authority = stored(client, inventory, &certificates::authority_name(installation)).await?;
+        live.leaf = stored(client, inventory, &certificates::leaf_name(installation)).await?;
+    }
+    Ok((live, home_exists))
+}
+
+async fn stored(
+    client: &Client,
+    inventory: &Inventory,
+    name: &str,
+) -> Result<Option<DynamicObject>, k8s::Error> {
+    let namespace = inventory.installation.namespace.as_str();
+    let id = ObjectId {
+        api_version: "v1".to_owned(),
+        kind: "Secret".to_owned(),
+        namespace: Some(namespace.to_owned()),
+        name: name.to_owned(),
+    };
+    kinds::api_of(client, &id).await?.get_opt(name).await.doing(|| format!("read {id}"))
+}
+
+async fn plan_component(
+    client: &Client,
+    component: Component,
+    inventory: &Inventory,
+    apply: Apply,
+) -> (PlannedComponent, Vec<ObjectError>) {
+    let Component { name, wave, objects, summary } = component;
+    let set = labels::set_id(&inventory.installation);
+    let plans = objects.into_iter().map(|object| plan_object(client, object, &set, apply));
+    let planned: Vec<_> = stream::iter(plans).buffered(PARALLEL).collect().await;
+    let (mut items, mut errors) = (Vec::new(), Vec::new());
+    for result in planned {
+        match result {
+            Ok(item) => items.push(item),
+            Err(error) => errors.push(error),
+        }
+    }
+    (PlannedComponent { name, wave, items, summary }, errors)
+}
+
+async fn plan_object(
+    client: &Client,
+    object: DynamicObject,
+    set: &str,
+    apply: Apply,
+) -> Result<Item, ObjectError> {
+    let id = ObjectId::of(&object);
+    let refused = |error| ObjectError::Request { id: id.clone(), error };
+    let api = kinds::api_of(client, &id).await.map_err(refused)?;
+    let planned = plan::plan(&api, &object, apply).await.map_err(refused)?;
+    match planned.live.as_ref().and_then(|live| foreign(live, set)) {
+        Some(owner) => Err(ObjectError::NotOurs { id, owner }),
+        None => Ok(Item { object, change: planned.change }),
+    }
+}
+
+/// Whose an object is, if it isn't this installation's. Definitions belong to everybody.
+fn foreign(live: &DynamicObject, set: &str) -> Option<String> {
+    let kind = live.types.as_ref().map(|types| types.kind.as_str());
+    let found = live.labels();
+    let own_set = found.get(labels::PART_OF).or_else(|| found.get(labels::SET_ID));
+    match (own_set, found.get(labels::INSTANCE)) {
+        _ if kind == Some("CustomResourceDefinition") => None,
+        (Some(found), _) if found == set => None,
+        (Some(_), Some(instance)) => Some(format!("belongs to another installation called {instance}")),
+        _ => Some("was not made by this installation".to_owned()),
+    }
+}
+
+/// Applies what differs of a component, all objects at once.
+///
+/// # Errors
+/// Every object that was refused.
+pub async fn apply(client: &Client, items: &[Item], how: Apply) -> Result<usize, Vec<ObjectError>> {
+    let changes = items.iter().filter(|item| item.change != Change::Unchanged);
+    let writes = changes.map(|item| async move {
+        let id = ObjectId::of(&item.object);
+        let write = async {
+            let api = kinds::api_of(client, &id).await?;
+            how.run(&api, &item.object.name_any(), &item.object).await
+        };
+        write.await.map_err(|error| ObjectError::Request { id: id.clone(), error })
+    });
+    let results: Vec<Result<DynamicObject, ObjectError>> =
+        stream::iter(writes).buffer_unordered(PARALLEL).collect().await;
+    let count = results.len();
+    let errors: Vec<ObjectError> = results.into_iter().filter_map(Result::err).collect();
+    if errors.is_empty() { Ok(count) } else { Err(errors) }
+}
+
+/// How the installer applies.
+#[must_use]
+pub fn installer(force: bool) -> Apply {
+    Apply { manager: INSTALLER, force }
+}
+
+/// Waits until what a component consists of works: definitions are served, Deployments are rolled out. Gives a sentence
+/// about it, if there is something to say.
+///
+/// # Errors
+/// When time is up, with what was seen.
+pub async fn ready(
+    client: &Client,
+    component: &PlannedComponent,
+    timeout: Duration,
+    tell: impl Fn(&str),
+) -> Result<Option<String>, WaitError> {
+    let mut said = None;
+    for item in &component.items {
+        let id = ObjectId::of(&item.object);
+        match id.kind.as_str() {
+            "CustomResourceDefinition" => served(client, &id.name, timeout, &tell).await?,
+            "Deployment" => {
+                let namespace = id.namespace.as_deref().unwrap_or_default();
+                let selector = pod_selector(&item.object);
+                let done =
+                    rollout::deployment(client, namespace, &id.name, &selector, timeout, &tell).await?;
+                said = Some(format!("{id}: {} of {} ready", done.ready, done.desired));
+            }
+            _ => {}
+        }
+    }
+    Ok(said)
+}
+
+fn pod_selector(deployment: &DynamicObject) -> String {
+    let labels = deployment.data.pointer("/spec/selector/matchLabels").and_then(|labels| labels.as_object());
+    let pairs = labels.into_iter().flatten();
+    pairs.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect::<Vec<_>>().join(",")
+}
+
+/// Established says that the API server took the definition in; the kind is there when it can be listed.
+async fn served(
+    client: &Client,
+    name: &str,
+    timeout: Duration,
+    tell: impl Fn(&str),
+) -> Result<(), WaitError> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let look = |found: Option<&CustomResourceDefinition>| {
+        let conditions = found
+            .and_then(|found| found.status.as_ref())
+            .and_then(|status| status.conditions.as_deref())
+            .unwrap_or_default();
+        let holds = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
+        match (holds("Established"), holds("NamesAccepted")) {
+            (Some(established), _) if established.status == "True" => Look::Done(()),
+            (_, Some(names)) if names.status == "False" => {
+                Look::Waiting(format!("{name}: {}", names.message.as_deref().unwrap_or("names not accepted")))
+            }
+            _ => Look::Waiting(format!("{name}: not served yet")),
+        }
+    };
+    wait::until(&definitions, name, timeout, look, tell).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn live(labels: &serde_json::Value) -> DynamicObject {
+        let object =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "labels": labels}});
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn only_objects_with_the_installations_label_are_its_own() {
+        assert_eq!(foreign(&live(&json!({labels::PART_OF: "mine"})), "mine"), None);
+        let other = foreign(&live(&json!({labels::PART_OF: "other", labels::INSTANCE: "b"})), "mine");
+        assert_eq!(other.as_deref(), Some("belongs to another installation called b"));
+        assert!(foreign(&live(&json!({})), "mine").is_some());
+    }
+
+    #[test]
+    fn definitions_belong_to_everybody() {
+        let mut definition = live(&json!({}));
+        definition.types.as_mut().unwrap().kind = "CustomResourceDefinition".into();
+        assert_eq!(foreign(&definition, "mine"), None);
+    }
+}
