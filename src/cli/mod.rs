@@ -52,7 +52,7 @@ impl Cli {
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(printer.clone()).with_target(false);
         // A second subscriber can only come from a test that set one; its choice stands.
         if self.verb.serves() {
-            builder.json().flatten_event(true).try_init().ok();
+            builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init().ok();
         } else {
             builder.without_time().with_ansi(printer.colored()).try_init().ok();
         }

@@ -1,8 +1,11 @@
 //! The only home of calls to the Kubernetes API.
 
+pub mod applier;
 pub mod apply;
 pub mod client;
+pub mod cluster_objects;
 mod error;
+pub mod exec;
 pub mod kinds;
 pub mod lease;
 pub mod plan;
@@ -10,4 +13,5 @@ pub mod reasons;
 pub mod rollout;
 pub mod wait;
 
+pub use apply::OPERATOR;
 pub use error::{Doing, Error, Kind};

@@ -1,1 +1,10 @@
 //! The reconciler: dereference, validate, build, apply, status; one file per step.
+
+pub mod cluster;
+mod metrics;
+mod run;
+mod serve;
+#[cfg(test)]
+mod test_support;
+
+pub use run::{Options, RunError, Scope, run};

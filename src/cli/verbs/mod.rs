@@ -2,6 +2,7 @@
 
 pub mod completion;
 pub mod inventory;
+pub mod operator;
 pub mod version;
 
 use clap::Subcommand;
@@ -11,6 +12,8 @@ use super::{Context, Exit, Failure};
 /// What pgherd can do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Look after database clusters; this is what runs in the cluster
+    Operator(operator::Args),
     /// Work on an inventory, without a cluster
     Inventory(inventory::Args),
     /// Tell the versions of this program and of the cluster
@@ -23,7 +26,7 @@ impl Verb {
     /// Whether the verb is a service: it handles signals itself and logs for machines.
     #[must_use]
     pub fn serves(&self) -> bool {
-        false
+        matches!(self, Self::Operator(_))
     }
 
     /// Carries the verb out.
@@ -32,6 +35,7 @@ impl Verb {
     /// Whatever the verb fails with.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
+            Self::Operator(args) => args.run(context).await,
             Self::Inventory(args) => args.run(context),
             Self::Version(args) => args.run(context).await,
             Self::Completion(args) => args.run(context),

@@ -1,0 +1,162 @@
+//! A database cluster whose description was checked: what every builder takes.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{
+        Affinity, Container, LocalObjectReference, PersistentVolumeClaimSpec, ResourceRequirements,
+        SecretProjection, Toleration, TopologySpreadConstraint,
+    },
+    apimachinery::pkg::{apis::meta::v1::OwnerReference, util::intstr::IntOrString},
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    api::postgres_cluster::{Metadata, ServiceSpec},
+    domain::{
+        cluster_names::ClusterNames, parameters::Parameters, password::PasswordKind,
+        role_options::RoleOptions,
+    },
+};
+
+/// A checked `PostgresCluster`. Only [`crate::operator`]'s validate step makes one, so a builder needs no check of its own.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Name of the resource.
+    pub name: String,
+    /// Namespace of the resource and of everything that belongs to it.
+    pub namespace: String,
+    /// UID of the resource: tells a cluster from an earlier one of the same name.
+    pub uid: String,
+    /// Names of the cluster's objects.
+    pub names: ClusterNames,
+    /// Makes the garbage collector delete what belongs to the cluster together with it.
+    pub owner: OwnerReference,
+    /// `spec.metadata`: labels and annotations that every object gets.
+    pub metadata: ExtraMetadata,
+    /// Image of the database container.
+    pub image: String,
+    /// When the kubelet pulls images; none leaves it to Kubernetes.
+    pub image_pull_policy: Option<String>,
+    /// Secrets that open the registry.
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+    /// Major version of PostgreSQL.
+    pub postgres_version: i32,
+    /// Port of PostgreSQL.
+    pub port: i32,
+    /// Settings of Patroni.
+    pub patroni: Patroni,
+    /// At least one set of instances.
+    pub sets: Vec<InstanceSet>,
+    /// Roles to create.
+    pub users: Vec<User>,
+    /// `spec.config.parameters`.
+    pub parameters: Parameters,
+    /// `spec.authentication.rules` as lines of `pg_hba.conf`.
+    pub hba_rules: Vec<String>,
+    /// `spec.service`: the Service that follows the leader.
+    pub service: ServiceSpec,
+    /// `spec.replicaService`.
+    pub replica_service: ServiceSpec,
+    /// The user's own server certificate, in place of ours.
+    pub custom_certificate: Option<SecretProjection>,
+    /// The user's own replication certificate, in place of ours.
+    pub custom_replication_certificate: Option<SecretProjection>,
+    /// OpenShift assigns groups by itself and refuses pods that name one.
+    pub openshift: bool,
+    /// Further groups of the pods' processes.
+    pub supplemental_groups: Vec<i64>,
+    /// No pod runs; volumes stay.
+    pub shutdown: bool,
+    /// Leave out the topology spread that pods get by default.
+    pub disable_default_pod_scheduling: bool,
+}
+
+/// Labels and annotations that a user adds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtraMetadata {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl From<Option<&Metadata>> for ExtraMetadata {
+    fn from(metadata: Option<&Metadata>) -> Self {
+        metadata.map_or_else(Self::default, |metadata| Self {
+            labels: metadata.labels.clone(),
+            annotations: metadata.annotations.clone(),
+        })
+    }
+}
+
+/// Settings of Patroni.
+#[derive(Clone, Debug)]
+pub struct Patroni {
+    /// Port of the REST API.
+    pub port: i32,
+    /// Seconds after which a leader that was not heard of is replaced (`ttl`).
+    pub leader_lease_seconds: i32,
+    /// Seconds between two looks at the cluster (`loop_wait`).
+    pub sync_period_seconds: i32,
+    /// What the user adds to the dynamic configuration.
+    pub dynamic_configuration: Map<String, Value>,
+}
+
+/// Instances that are alike.
+#[derive(Clone, Debug)]
+pub struct InstanceSet {
+    /// Name, unique in the cluster.
+    pub name: String,
+    /// How many instances.
+    pub replicas: usize,
+    /// Claim for the data directory's volume.
+    pub data_volume: PersistentVolumeClaimSpec,
+    /// Claim for a volume of the write-ahead log.
+    pub wal_volume: Option<PersistentVolumeClaimSpec>,
+    /// Resources of the database container.
+    pub resources: ResourceRequirements,
+    /// Labels and annotations of this set's objects.
+    pub metadata: ExtraMetadata,
+    /// Where pods may run.
+    pub affinity: Option<Affinity>,
+    /// Which taints pods bear.
+    pub tolerations: Vec<Toleration>,
+    /// How pods are spread.
+    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
+    /// Priority of the pods.
+    pub priority_class_name: Option<String>,
+    /// How many instances an eviction must leave running.
+    pub min_available: Option<IntOrString>,
+    /// The user's own containers beside the database.
+    pub containers: Vec<Container>,
+}
+
+/// A role that applications connect as.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Name of the role.
+    pub name: String,
+    /// Databases that it may use; created when they are missing.
+    pub databases: Vec<String>,
+    /// Further options.
+    pub options: RoleOptions,
+    /// What a generated password is made of.
+    pub password: PasswordKind,
+}
+
+impl Cluster {
+    /// The data directory, on the data volume. Its name changes with the major version, so that two can stand side by side
+    /// during an upgrade.
+    #[must_use]
+    pub fn data_directory(&self) -> String {
+        format!("/pgdata/pg{}", self.postgres_version)
+    }
+
+    /// The directory of the write-ahead log for instances of `set`.
+    #[must_use]
+    pub fn wal_directory(&self, set: &InstanceSet) -> String {
+        let volume = if set.wal_volume.is_some() { "/pgwal" } else { "/pgdata" };
+        format!("{volume}/pg{}_wal", self.postgres_version)
+    }
+}

@@ -1,0 +1,225 @@
+//! Secrets with certificates. What is stored is kept as long as it serves; everything else is made anew.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    cluster::{Cluster, InstanceSet},
+    meta::{self, Labels},
+};
+use crate::{
+    api::labels,
+    domain::{
+        cluster_names::{InstanceName, ROOT_AUTHORITY_SECRET},
+        hba,
+    },
+    pki::{self, Authority, Leaf, LeafRequest, Usage},
+};
+
+/// Name of the domain that Kubernetes clusters have unless somebody chose another.
+const CLUSTER_DOMAIN: &str = "cluster.local";
+
+const ROOT_CERTIFICATE: &str = "root.crt";
+const ROOT_KEY: &str = "root.key";
+
+/// Keys of a Secret that holds a certificate, as `kubernetes.io/tls` names them.
+const CERTIFICATE: &str = "tls.crt";
+const KEY: &str = "tls.key";
+const ROOTS: &str = "ca.crt";
+
+/// Keys of the Secret with the certificate of an instance's Patroni API.
+pub const PATRONI_ROOTS: &str = "patroni.ca-roots";
+/// Certificate and key in one, as Patroni reads them.
+pub const PATRONI_COMBINED: &str = "patroni.crt-combined";
+
+/// The authority of a namespace: the stored one, or a new one when there is none or it can't be used.
+///
+/// # Errors
+/// When a new authority can't be made.
+pub fn authority(
+    namespace: &str,
+    existing: Option<&Secret>,
+    now: Timestamp,
+) -> Result<Authority, pki::Error> {
+    if let Some(stored) = existing.and_then(stored_authority) {
+        return Ok(stored);
+    }
+    Authority::generate(&format!("pgherd {namespace}"), now, pki::AUTHORITY_DAYS)
+}
+
+/// The authority that a Secret holds, if it holds one that works.
+fn stored_authority(secret: &Secret) -> Option<Authority> {
+    let key = SecretString::from(text(secret, ROOT_KEY)?);
+    Authority::from_pem(&text(secret, ROOT_CERTIFICATE)?, key).ok()
+}
+
+/// The Secret of the namespace's authority. It is owned by every cluster of the namespace and goes with the last one.
+#[must_use]
+pub fn root_authority(cluster: &Cluster, existing: Option<&Secret>, authority: &Authority) -> Secret {
+    let mut owners: BTreeMap<String, OwnerReference> = existing
+        .and_then(|secret| secret.metadata.owner_references.clone())
+        .unwrap_or_default()
+        .into_iter()
+        .map(|owner| (owner.uid.clone(), owner))
+        .collect();
+    // No cluster controls what all of them share.
+    let owner = OwnerReference { controller: None, block_owner_deletion: None, ..cluster.owner.clone() };
+    owners.insert(owner.uid.clone(), owner);
+    Secret {
+        metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
+            name: Some(ROOT_AUTHORITY_SECRET.to_owned()),
+            namespace: Some(cluster.namespace.clone()),
+            owner_references: Some(owners.into_values().collect()),
+            ..Default::default()
+        },
+        data: Some(data([
+            (ROOT_CERTIFICATE, authority.certificate_pem()),
+            (ROOT_KEY, authority.key_pem().expose_secret()),
+        ])),
+        ..Secret::default()
+    }
+}
+
+/// The certificate that PostgreSQL shows to clients. It names every Service that leads to the cluster.
+///
+/// # Errors
+/// When the certificate can't be made.
+pub fn server_certificate(
+    cluster: &Cluster,
+    authority: &Authority,
+    existing: Option<&Secret>,
+    now: Timestamp,
+) -> Result<Secret, pki::Error> {
+    let services = [cluster.names.primary_service(), cluster.names.replica_service(), cluster.names.leader()];
+    let request = LeafRequest {
+        common_name: cluster.names.primary_service(),
+        dns_names: services.iter().flat_map(|service| service_names(service, &cluster.namespace)).collect(),
+        usage: Usage::Server,
+    };
+    let own = meta::labels([(labels::CLUSTER_CERTIFICATE, labels::CERTIFICATE_SERVER)]);
+    certificate(cluster, cluster.names.server_certificate(), own, authority, existing, &request, now)
+}
+
+/// The certificate that replicas authenticate with: its common name is their role's.
+///
+/// # Errors
+/// When the certificate can't be made.
+pub fn replication_certificate(
+    cluster: &Cluster,
+    authority: &Authority,
+    existing: Option<&Secret>,
+    now: Timestamp,
+) -> Result<Secret, pki::Error> {
+    let request = LeafRequest {
+        common_name: hba::REPLICATION_USER.to_owned(),
+        dns_names: Vec::new(),
+        usage: Usage::Client,
+    };
+    let own = meta::labels([(labels::CLUSTER_CERTIFICATE, labels::CERTIFICATE_REPLICATION)]);
+    certificate(cluster, cluster.names.replication_certificate(), own, authority, existing, &request, now)
+}
+
+/// The certificate of an instance's Patroni API, which is also what Patroni's own tools show to other instances.
+///
+/// # Errors
+/// When the certificate can't be made.
+pub fn instance_certificates(
+    cluster: &Cluster,
+    set: &InstanceSet,
+    instance: &InstanceName,
+    authority: &Authority,
+    existing: Option<&Secret>,
+    now: Timestamp,
+) -> Result<Secret, pki::Error> {
+    let host = format!("{}.{}", instance.pod(), cluster.names.pod_service());
+    let request = LeafRequest {
+        common_name: instance.pod(),
+        dns_names: service_names(&host, &cluster.namespace),
+        usage: Usage::Both,
+    };
+    let stored = existing.and_then(|secret| {
+        let combined = text(secret, PATRONI_COMBINED)?;
+        let key_start = combined.find("-----BEGIN PRIVATE KEY-----")?;
+        let (certificate, key) = combined.split_at(key_start);
+        Some(Leaf { certificate_pem: certificate.to_owned(), key_pem: SecretString::from(key) })
+    });
+    let leaf = keep_or_issue(stored, authority, &request, now)?;
+    let combined = format!("{}{}", leaf.certificate_pem, leaf.key_pem.expose_secret());
+    Ok(Secret {
+        metadata: meta::object_meta(
+            cluster,
+            instance.certificates(),
+            meta::instance_labels(&set.name, instance),
+            &[],
+        ),
+        data: Some(data([
+            (PATRONI_ROOTS, authority.certificate_pem()),
+            (PATRONI_COMBINED, combined.as_str()),
+        ])),
+        ..Secret::default()
+    })
+}
+
+fn certificate(
+    cluster: &Cluster,
+    name: String,
+    own: Labels,
+    authority: &Authority,
+    existing: Option<&Secret>,
+    request: &LeafRequest,
+    now: Timestamp,
+) -> Result<Secret, pki::Error> {
+    let stored = existing.and_then(|secret| {
+        Some(Leaf {
+            certificate_pem: text(secret, CERTIFICATE)?,
+            key_pem: SecretString::from(text(secret, KEY)?),
+        })
+    });
+    let leaf = keep_or_issue(stored, authority, request, now)?;
+    Ok(Secret {
+        metadata: meta::object_meta(cluster, name, own, &[]),
+        data: Some(data([
+            (CERTIFICATE, leaf.certificate_pem.as_str()),
+            (KEY, leaf.key_pem.expose_secret()),
+            (ROOTS, authority.certificate_pem()),
+        ])),
+        ..Secret::default()
+    })
+}
+
+fn keep_or_issue(
+    stored: Option<Leaf>,
+    authority: &Authority,
+    request: &LeafRequest,
+    now: Timestamp,
+) -> Result<Leaf, pki::Error> {
+    match stored {
+        Some(leaf) if leaf.satisfies(request, authority, now) => Ok(leaf),
+        _ => authority.issue(request, now, pki::LEAF_DAYS),
+    }
+}
+
+/// The names by which a Service (or a pod behind a headless one) is reached, the shortest last.
+fn service_names(host: &str, namespace: &str) -> Vec<String> {
+    vec![
+        format!("{host}.{namespace}.svc.{CLUSTER_DOMAIN}"),
+        format!("{host}.{namespace}.svc"),
+        format!("{host}.{namespace}"),
+        host.to_owned(),
+    ]
+}
+
+/// The text under `key` of a Secret; none when it is absent or isn't text.
+#[must_use]
+pub fn text(secret: &Secret, key: &str) -> Option<String> {
+    String::from_utf8(secret.data.as_ref()?.get(key)?.0.clone()).ok()
+}
+
+/// Values of a Secret.
+#[must_use]
+pub fn data<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, ByteString> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
+}

@@ -1,0 +1,34 @@
+//! PersistentVolumeClaims of an instance.
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+
+use super::{
+    cluster::{Cluster, InstanceSet},
+    meta,
+};
+use crate::{api::labels, domain::cluster_names::InstanceName};
+
+/// The claim for the data directory.
+#[must_use]
+pub fn data(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> PersistentVolumeClaim {
+    let mut own = meta::instance_labels(&set.name, instance);
+    own.extend(meta::labels([(labels::ROLE, labels::ROLE_PGDATA), (labels::DATA, labels::DATA_POSTGRES)]));
+    PersistentVolumeClaim {
+        metadata: meta::object_meta(cluster, instance.data_volume(), own, &[&set.metadata]),
+        spec: Some(set.data_volume.clone()),
+        ..PersistentVolumeClaim::default()
+    }
+}
+
+/// The claim for the write-ahead log, where it has a volume of its own.
+#[must_use]
+pub fn wal(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Option<PersistentVolumeClaim> {
+    let spec = set.wal_volume.clone()?;
+    let mut own = meta::instance_labels(&set.name, instance);
+    own.extend(meta::labels([(labels::ROLE, labels::ROLE_PGWAL), (labels::DATA, labels::DATA_POSTGRES)]));
+    Some(PersistentVolumeClaim {
+        metadata: meta::object_meta(cluster, instance.wal_volume(), own, &[&set.metadata]),
+        spec: Some(spec),
+        ..PersistentVolumeClaim::default()
+    })
+}

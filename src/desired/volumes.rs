@@ -1,0 +1,201 @@
+//! Volumes of an instance's pod, and where its containers see them.
+
+use k8s_openapi::{
+    api::core::v1::{
+        ConfigMapProjection, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource,
+        ProjectedVolumeSource, SecretProjection, Volume, VolumeMount, VolumeProjection,
+    },
+    apimachinery::pkg::api::resource::Quantity,
+};
+
+use super::{
+    cluster::{Cluster, InstanceSet},
+    config_maps, secrets,
+    text::patroni,
+};
+use crate::domain::{cluster_names::InstanceName, parameters::CERTIFICATE_DIRECTORY};
+
+const DATA: &str = "postgres-data";
+const WAL: &str = "postgres-wal";
+const CERTIFICATES: &str = "cert-volume";
+const PATRONI_FILES: &str = "patroni-config";
+const PATRONI_DIRECTORY: &str = "patroni-directory";
+const IDENTITY: &str = "identity";
+const TEMPORARY: &str = "tmp";
+const SHARED_MEMORY: &str = "dshm";
+
+/// Mode of certificates and keys. The kubelet adds reading for the volume's group, which PostgreSQL and libpq accept of
+/// files that root owns.
+const PRIVATE: i32 = 0o600;
+
+/// All volumes of the pod of `instance`.
+#[must_use]
+pub(super) fn build(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Vec<Volume> {
+    let mut volumes = vec![claim(DATA, instance.data_volume())];
+    if set.wal_volume.is_some() {
+        volumes.push(claim(WAL, instance.wal_volume()));
+    }
+    volumes.extend(vec![
+        projected(
+            CERTIFICATES,
+            vec![secret(server_certificate(cluster)), secret(replication_certificate(cluster))],
+        ),
+        projected(PATRONI_FILES, patroni_files(cluster, instance)),
+        scratch(PATRONI_DIRECTORY, EmptyDirVolumeSource::default()),
+        scratch(IDENTITY, EmptyDirVolumeSource::default()),
+        scratch(
+            TEMPORARY,
+            EmptyDirVolumeSource { size_limit: Some(Quantity("16Mi".to_owned())), ..Default::default() },
+        ),
+        // The container runtime's own is 64 MiB, less than a parallel query may need.
+        scratch(
+            SHARED_MEMORY,
+            EmptyDirVolumeSource { medium: Some("Memory".to_owned()), ..Default::default() },
+        ),
+    ]);
+    volumes
+}
+
+/// What the startup container sees.
+#[must_use]
+pub(super) fn startup_mounts(set: &InstanceSet) -> Vec<VolumeMount> {
+    let mut mounts = data_mounts(set);
+    mounts.extend([
+        read_only(PATRONI_FILES, patroni::MOUNT),
+        mount(PATRONI_DIRECTORY, "/etc/patroni"),
+        mount(IDENTITY, "/identity"),
+        mount(TEMPORARY, "/tmp"),
+    ]);
+    mounts
+}
+
+/// What the database container sees.
+#[must_use]
+pub(super) fn database_mounts(set: &InstanceSet) -> Vec<VolumeMount> {
+    let account = |file: &str| VolumeMount {
+        sub_path: Some(file.to_owned()),
+        ..read_only(IDENTITY, &format!("/etc/{file}"))
+    };
+    let mut mounts = data_mounts(set);
+    mounts.extend([
+        read_only(CERTIFICATES, CERTIFICATE_DIRECTORY),
+        read_only(PATRONI_FILES, patroni::MOUNT),
+        read_only(PATRONI_DIRECTORY, "/etc/patroni"),
+        account("passwd"),
+        account("group"),
+        mount(TEMPORARY, "/tmp"),
+        mount(SHARED_MEMORY, "/dev/shm"),
+    ]);
+    mounts
+}
+
+fn data_mounts(set: &InstanceSet) -> Vec<VolumeMount> {
+    let mut mounts = vec![mount(DATA, "/pgdata")];
+    if set.wal_volume.is_some() {
+        mounts.push(mount(WAL, "/pgwal"));
+    }
+    mounts
+}
+
+fn server_certificate(cluster: &Cluster) -> SecretProjection {
+    cluster.custom_certificate.clone().map_or_else(
+        || SecretProjection {
+            name: cluster.names.server_certificate(),
+            items: Some(certificate_items("")),
+            ..SecretProjection::default()
+        },
+        |custom| with_default_items(custom, ""),
+    )
+}
+
+fn replication_certificate(cluster: &Cluster) -> SecretProjection {
+    cluster.custom_replication_certificate.clone().map_or_else(
+        || SecretProjection {
+            name: cluster.names.replication_certificate(),
+            items: Some(certificate_items("replication/")),
+            ..SecretProjection::default()
+        },
+        |custom| with_default_items(custom, "replication/"),
+    )
+}
+
+/// The three keys of a Secret with a certificate, as files below `directory`.
+fn certificate_items(directory: &str) -> Vec<KeyToPath> {
+    ["tls.crt", "tls.key", "ca.crt"].map(|key| item(key, &format!("{directory}{key}"))).to_vec()
+}
+
+/// The user's Secret: the keys that it names, else the usual three, each below `directory`.
+fn with_default_items(custom: SecretProjection, directory: &str) -> SecretProjection {
+    let items = match custom.items {
+        Some(items) if !items.is_empty() => items
+            .into_iter()
+            .map(|chosen| KeyToPath { path: format!("{directory}{}", chosen.path), ..chosen })
+            .collect(),
+        _ => certificate_items(directory),
+    };
+    SecretProjection { items: Some(items), ..custom }
+}
+
+fn patroni_files(cluster: &Cluster, instance: &InstanceName) -> Vec<VolumeProjection> {
+    let config_map = |name: String, items: Vec<KeyToPath>| VolumeProjection {
+        config_map: Some(ConfigMapProjection { name, items: Some(items), ..ConfigMapProjection::default() }),
+        ..VolumeProjection::default()
+    };
+    vec![
+        config_map(
+            cluster.names.config(),
+            vec![
+                item(config_maps::PATRONI_KEY, "~postgres-operator_cluster.yaml"),
+                item(config_maps::WITHOUT_AUDIT_KEY, "~postgres-operator_without-pgaudit.yaml"),
+            ],
+        ),
+        config_map(
+            instance.config(),
+            vec![item(config_maps::PATRONI_KEY, "~postgres-operator_instance.yaml")],
+        ),
+        secret(SecretProjection {
+            name: instance.certificates(),
+            items: Some(vec![
+                item(secrets::PATRONI_ROOTS, patroni::AUTHORITY_FILE),
+                item(secrets::PATRONI_COMBINED, patroni::COMBINED_FILE),
+            ]),
+            ..SecretProjection::default()
+        }),
+    ]
+}
+
+fn secret(projection: SecretProjection) -> VolumeProjection {
+    VolumeProjection { secret: Some(projection), ..VolumeProjection::default() }
+}
+
+fn item(key: &str, path: &str) -> KeyToPath {
+    KeyToPath { key: key.to_owned(), path: path.to_owned(), mode: None }
+}
+
+fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
+    Volume {
+        name: name.to_owned(),
+        projected: Some(ProjectedVolumeSource { default_mode: Some(PRIVATE), sources: Some(sources) }),
+        ..Volume::default()
+    }
+}
+
+fn claim(name: &str, claim_name: String) -> Volume {
+    Volume {
+        name: name.to_owned(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource { claim_name, read_only: None }),
+        ..Volume::default()
+    }
+}
+
+fn scratch(name: &str, source: EmptyDirVolumeSource) -> Volume {
+    Volume { name: name.to_owned(), empty_dir: Some(source), ..Volume::default() }
+}
+
+fn mount(volume: &str, path: &str) -> VolumeMount {
+    VolumeMount { name: volume.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
+}
+
+fn read_only(volume: &str, path: &str) -> VolumeMount {
+    VolumeMount { read_only: Some(true), ..mount(volume, path) }
+}

@@ -1,0 +1,150 @@
+//! SQL text: quoting, and the statements that give a cluster its roles and databases.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use postgres_protocol::escape;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::role_options::RoleOptions;
+
+/// A string as an SQL literal, quotes included.
+#[must_use]
+pub fn literal(text: &str) -> String {
+    escape::escape_literal(text)
+}
+
+/// A name as an SQL identifier, quotes included.
+#[must_use]
+pub fn identifier(name: &str) -> String {
+    escape::escape_identifier(name)
+}
+
+/// A role that has to exist, and the databases that it may use.
+#[derive(Clone, Debug)]
+pub struct RoleStatement {
+    /// Name of the role.
+    pub name: String,
+    /// SCRAM verifier of its password; the password itself never reaches the server.
+    pub verifier: SecretString,
+    /// Further options.
+    pub options: RoleOptions,
+    /// Databases that are created when they are missing.
+    pub databases: Vec<String>,
+}
+
+/// What [`roles_and_databases`] prints last when the image lacks the audit library.
+pub const NO_AUDIT_MARKER: &str = "pgherd: pgaudit is not loaded";
+
+/// A script for `psql` that creates what is missing of `roles` and their databases and leaves alone what it isn't told.
+/// It runs against any database as the superuser, as often as one likes.
+#[must_use]
+pub fn roles_and_databases(roles: &[RoleStatement]) -> SecretString {
+    // Verifiers must not reach the server's log, whatever the user has configured.
+    let mut script = String::from(
+        "SET search_path TO '';\n\
+         SET log_statement TO 'none';\n\
+         SET log_min_duration_statement TO -1;\n\
+         SET log_min_error_statement TO 'panic';\n\
+         SET pgaudit.log TO 'none';\n",
+    );
+    let databases: BTreeSet<&str> =
+        roles.iter().flat_map(|role| role.databases.iter().map(String::as_str)).collect();
+    for database in &databases {
+        let _ = writeln!(
+            script,
+            "SELECT pg_catalog.format('CREATE DATABASE %I', {name}) WHERE NOT EXISTS \
+             (SELECT 1 FROM pg_catalog.pg_database WHERE datname = {name}) \\gexec",
+            name = literal(database)
+        );
+    }
+    for role in roles {
+        let _ = writeln!(
+            script,
+            "SELECT pg_catalog.format('CREATE ROLE %I', {name}) WHERE NOT EXISTS \
+             (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = {name}) \\gexec",
+            name = literal(&role.name)
+        );
+        // Options come last: a user's NOLOGIN wins over ours.
+        let _ = writeln!(
+            script,
+            "ALTER ROLE {} WITH PASSWORD {}{};",
+            identifier(&role.name),
+            literal(role.verifier.expose_secret()),
+            login_and(&role.options)
+        );
+        for database in &role.databases {
+            let _ = writeln!(
+                script,
+                "GRANT ALL PRIVILEGES ON DATABASE {} TO {};",
+                identifier(database),
+                identifier(&role.name)
+            );
+        }
+    }
+    // New databases are made from template1, so an extension there is in all that follow.
+    for database in ["template1", "postgres"].into_iter().chain(databases.iter().copied()) {
+        let _ = writeln!(script, "\\connect {}", connect_argument(database));
+        script.push_str(
+            "SELECT 'CREATE EXTENSION IF NOT EXISTS pgaudit' WHERE \
+             pg_catalog.current_setting('shared_preload_libraries') ~ '(^|,)pgaudit($|,)' \\gexec\n",
+        );
+        for role in roles.iter().filter(|role| role.databases.iter().any(|own| own == database)) {
+            // From PostgreSQL 15 on only a database's owner may create tables in "public" without this.
+            let _ = writeln!(script, "GRANT USAGE, CREATE ON SCHEMA public TO {};", identifier(&role.name));
+        }
+    }
+    let _ = writeln!(
+        script,
+        "SELECT {} WHERE pg_catalog.current_setting('shared_preload_libraries') !~ '(^|,)pgaudit($|,)';",
+        literal(NO_AUDIT_MARKER)
+    );
+    SecretString::from(script)
+}
+
+fn login_and(options: &RoleOptions) -> String {
+    let options = options.to_string();
+    let login = if options.split_whitespace().any(|word| word == "NOLOGIN" || word == "LOGIN") {
+        ""
+    } else {
+        " LOGIN"
+    };
+    let space = if options.is_empty() { "" } else { " " };
+    format!("{login}{space}{options}")
+}
+
+/// A database as the argument of psql's `\connect`: as a connection string, since a plain name that contains `=` would
+/// be read as one. psql strips one level of single quotes, libpq the other.
+fn connect_argument(database: &str) -> String {
+    let value = database.replace('\\', "\\\\").replace('\'', "\\'");
+    let conninfo = format!("dbname='{value}'");
+    format!("-reuse-previous=on '{}'", conninfo.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(name: &str, options: &str, databases: &[&str]) -> RoleStatement {
+        RoleStatement {
+            name: name.into(),
+            verifier: SecretString::from("SCRAM-SHA-256$4096:c2FsdA==$a:b"),
+            options: RoleOptions::parse(options).unwrap(),
+            databases: databases.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_script_creates_what_is_missing() {
+        let script = roles_and_databases(&[
+            role("rhino", "", &["rhino", "zoo"]),
+            role("keeper", "CREATEDB NOLOGIN", &[]),
+        ]);
+        insta::assert_snapshot!(script.expose_secret());
+    }
+
+    #[test]
+    fn names_can_not_leave_their_place() {
+        let script = roles_and_databases(&[role("o'b\"r\\", "", &["d'b\"x\\"])]);
+        insta::assert_snapshot!(script.expose_secret());
+    }
+}

@@ -1,0 +1,209 @@
+//! Bringing the objects of a cluster into the state that was built.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Service;
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{DeleteParams, PropagationPolicy},
+    core::NamespaceResourceScope,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Story,
+    build::Desired,
+    error::{Error, ignore_missing},
+    instances::Plan,
+};
+use crate::{
+    desired::{Cluster, services},
+    domain::cluster_names::InstanceName,
+    k8s::{
+        applier::{Applied, Applier},
+        cluster_objects::{ByName, ClusterObjects},
+    },
+};
+
+/// Requests that are under way at once.
+const CONCURRENCY: usize = 8;
+
+/// Applies all objects: what pods refer to before the pods, so that none has to wait for its configuration. Returns what
+/// was created or changed.
+///
+/// # Errors
+/// When the API server refuses an object or can't be reached.
+pub(super) async fn apply(
+    applier: &Applier,
+    cluster: &Cluster,
+    desired: &Desired,
+    live: &ClusterObjects,
+    story: &mut Story,
+) -> Result<(), Error> {
+    // No `..`: a kind that is added to what is built has to be applied before this compiles.
+    let Desired {
+        root_authority,
+        secrets,
+        user_secrets,
+        config_maps,
+        services,
+        service_account,
+        role,
+        role_binding,
+        volume_claims,
+        stateful_sets,
+        disruption_budgets,
+    } = desired;
+
+    // The authority first and alone: two certificates of different authorities would lock instances out.
+    applier.apply(root_authority, live.root_authority.as_ref()).await?;
+    let ((), (), (), (), (), (), (), ()) = tokio::try_join!(
+        all(applier, secrets, &live.secrets, story_less),
+        all(applier, user_secrets, &live.secrets, story_less),
+        all(applier, config_maps, &live.config_maps, story_less),
+        all(applier, std::slice::from_ref(service_account), &live.service_accounts, story_less),
+        all(applier, std::slice::from_ref(role), &live.roles, story_less),
+        all(applier, std::slice::from_ref(role_binding), &live.role_bindings, story_less),
+        all(applier, volume_claims, &live.volume_claims, story_less),
+        services_and_endpoints(applier, cluster, services, live),
+    )?;
+    let mut created = Vec::new();
+    all(applier, stateful_sets, &live.stateful_sets, |name, applied| {
+        if matches!(applied, Applied::Created(_)) {
+            created.push(name.to_owned());
+        }
+    })
+    .await?;
+    created.sort();
+    if !created.is_empty() {
+        story.tell("InstanceCreated", "CreateInstance", format!("created {}", created.join(", ")));
+    }
+    all(applier, disruption_budgets, &live.disruption_budgets, story_less).await
+}
+
+fn story_less<K>(_: &str, _: &Applied<K>) {}
+
+async fn all<K>(
+    applier: &Applier,
+    desired: &[K],
+    live: &ByName<K>,
+    mut done: impl FnMut(&str, &Applied<K>),
+) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Serialize
+        + std::fmt::Debug,
+{
+    let requests: Vec<_> = desired.iter().map(|object| apply_one(applier, object, live)).collect();
+    let mut results = stream::iter(requests).buffer_unordered(CONCURRENCY);
+    while let Some((name, applied)) = results.try_next().await? {
+        done(&name, &applied);
+    }
+    Ok(())
+}
+
+async fn apply_one<K>(applier: &Applier, object: &K, live: &ByName<K>) -> Result<(String, Applied<K>), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Serialize
+        + std::fmt::Debug,
+{
+    let name = object.name_any();
+    let outcome = applier.apply(object, live.get(&name)).await?;
+    Ok((name, outcome))
+}
+
+async fn services_and_endpoints(
+    applier: &Applier,
+    cluster: &Cluster,
+    wanted: &[Service],
+    live: &ClusterObjects,
+) -> Result<(), Error> {
+    let leader = cluster.names.leader();
+    let mut address = live.services.get(&leader).and_then(cluster_address);
+    all(applier, wanted, &live.services, |name, applied| {
+        if let (true, Applied::Created(service) | Applied::Changed(service)) = (name == leader, applied) {
+            address = cluster_address(service);
+        }
+    })
+    .await?;
+    let Some(address) = address else { return Ok(()) };
+    let endpoints = services::primary_endpoints(cluster, &address);
+    applier.apply(&endpoints, live.endpoints.get(&endpoints.name_any())).await?;
+    Ok(())
+}
+
+fn cluster_address(service: &Service) -> Option<String> {
+    let address = service.spec.as_ref()?.cluster_ip.clone()?;
+    (address != "None" && !address.is_empty()).then_some(address)
+}
+
+/// Removes what an instance that is no longer wanted has left, one step at each look: pods before volumes, so that
+/// PostgreSQL stops in order.
+///
+/// # Errors
+/// When the API server refuses or can't be reached.
+pub(super) async fn remove_instances(
+    client: &kube::Client,
+    cluster: &Cluster,
+    plan: &Plan,
+    live: &ClusterObjects,
+    story: &mut Story,
+) -> Result<(), Error> {
+    let mut removed = Vec::new();
+    for instance in &plan.remove {
+        if live
+            .stateful_sets
+            .get(instance.as_str())
+            .is_some_and(|set| set.metadata.deletion_timestamp.is_none())
+        {
+            removed.push(instance.as_str());
+            delete::<k8s_openapi::api::apps::v1::StatefulSet>(client, &cluster.namespace, instance.as_str())
+                .await?;
+        } else if !live.pods.contains_key(&instance.pod()) {
+            remove_remains(client, &cluster.namespace, instance, live).await?;
+        }
+    }
+    if !removed.is_empty() {
+        story.tell("InstanceRemoved", "RemoveInstance", format!("removing {}", removed.join(", ")));
+    }
+    Ok(())
+}
+
+async fn remove_remains(
+    client: &kube::Client,
+    namespace: &str,
+    instance: &InstanceName,
+    live: &ClusterObjects,
+) -> Result<(), Error> {
+    use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
+    if live.config_maps.contains_key(&instance.config()) {
+        delete::<ConfigMap>(client, namespace, &instance.config()).await?;
+    }
+    if live.secrets.contains_key(&instance.certificates()) {
+        delete::<Secret>(client, namespace, &instance.certificates()).await?;
+    }
+    for claim in [instance.wal_volume(), instance.data_volume()] {
+        if live.volume_claims.get(&claim).is_some_and(|claim| claim.metadata.deletion_timestamp.is_none()) {
+            delete::<PersistentVolumeClaim>(client, namespace, &claim).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn delete<K>(client: &kube::Client, namespace: &str, name: &str) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    let params =
+        DeleteParams { propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
+    ignore_missing(api.delete(name, &params).await)?;
+    Ok(())
+}

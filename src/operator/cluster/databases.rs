@@ -1,0 +1,89 @@
+//! Roles and databases inside PostgreSQL, set up through `psql` in the primary's pod.
+
+use std::fmt::Write as _;
+
+use kube::Client;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use super::{Story, build::Desired, error::Error, instances::Instance};
+use crate::{
+    desired::{Cluster, pod::DATABASE_CONTAINER, text::scripts, user_secret},
+    domain::sql::{self, RoleStatement},
+    k8s::exec,
+};
+
+/// Bytes of the revision's hash: enough to tell two apart, too few to find out what went into it.
+const REVISION_BYTES: usize = 8;
+
+/// What has to be in the database, and a short name for it: the revision changes when anything of it does.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    script: SecretString,
+    /// Hash of the script and of the database that it is for.
+    pub revision: String,
+}
+
+/// The script that a cluster's users ask for.
+#[must_use]
+pub(super) fn wanted(cluster: &Cluster, desired: &Desired, system_identifier: &str) -> Wanted {
+    let roles: Vec<RoleStatement> = cluster
+        .users
+        .iter()
+        .zip(&desired.user_secrets)
+        .filter_map(|(user, secret)| {
+            Some(RoleStatement {
+                name: user.name.clone(),
+                verifier: user_secret::stored_verifier(secret)?,
+                options: user.options.clone(),
+                databases: user.databases.clone(),
+            })
+        })
+        .collect();
+    let script = sql::roles_and_databases(&roles);
+    let mut hash = Sha256::new();
+    hash.update(system_identifier);
+    hash.update(script.expose_secret());
+    let mut revision = String::new();
+    for byte in hash.finalize().iter().take(REVISION_BYTES) {
+        let _ = write!(revision, "{byte:02x}");
+    }
+    Wanted { script, revision }
+}
+
+/// Runs the script on the primary.
+///
+/// # Errors
+/// When `psql` can't be run or a statement fails.
+pub(super) async fn apply(
+    client: &Client,
+    cluster: &Cluster,
+    primary: &Instance,
+    wanted: &Wanted,
+    story: &mut Story,
+) -> Result<(), Error> {
+    let pod = primary.name.pod();
+    let target = exec::Target { namespace: &cluster.namespace, pod: &pod, container: DATABASE_CONTAINER };
+    let command = scripts::with_programs(
+        "psql -Xqw --tuples-only --set=ON_ERROR_STOP=on --username=postgres --dbname=postgres --file=-",
+    );
+    let output = exec::run(client, target, &command, &wanted.script).await?;
+    let names: Vec<&str> = cluster.users.iter().map(|user| user.name.as_str()).collect();
+    if names.is_empty() {
+        story.tell("UsersReady", "SetUpUsers", "no users are asked for".to_owned());
+    } else {
+        story.tell(
+            "UsersReady",
+            "SetUpUsers",
+            format!("roles and databases are set up for {}", names.join(", ")),
+        );
+    }
+    if output.contains(sql::NO_AUDIT_MARKER) {
+        story.warn(
+            "pgAuditDisabled",
+            "LoadLibraries",
+            "the image has no pgaudit library: statements are not audited".to_owned(),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Taking a cluster down in order. What pgherd made goes with its owner; what Patroni made has none, and would come back if
+//! it were removed while an instance still runs.
+
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{Endpoints, Pod},
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+};
+use serde_json::json;
+
+use super::{
+    Story,
+    error::{Error, ignore_missing},
+};
+use crate::{
+    api::{labels, postgres_cluster::PostgresCluster},
+    domain::cluster_names::ClusterNames,
+    k8s::{OPERATOR, cluster_objects::selector},
+};
+
+/// How far a removal has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Pods are still stopping; their end is watched for.
+    Waiting,
+    /// Nothing is left that the garbage collector can't remove.
+    Done,
+}
+
+/// Makes sure that a cluster can't disappear before it was taken down. Returns the resource as it is afterwards.
+///
+/// # Errors
+/// When the API server refuses or can't be reached.
+pub(super) async fn protect(client: &Client, resource: PostgresCluster) -> Result<PostgresCluster, Error> {
+    if resource.finalizers().iter().any(|finalizer| finalizer == labels::FINALIZER) {
+        return Ok(resource);
+    }
+    let mut finalizers = resource.finalizers().to_vec();
+    finalizers.push(labels::FINALIZER.to_owned());
+    Ok(set_finalizers(client, &resource, &finalizers).await?.unwrap_or(resource))
+}
+
+/// Goes on with taking a cluster down.
+///
+/// # Errors
+/// When the API server refuses or can't be reached.
+pub(super) async fn take_down(
+    client: &Client,
+    resource: &PostgresCluster,
+    story: &mut Story,
+) -> Result<Progress, Error> {
+    if !resource.finalizers().iter().any(|finalizer| finalizer == labels::FINALIZER) {
+        return Ok(Progress::Done);
+    }
+    let namespace = resource.namespace().unwrap_or_default();
+    let name = resource.name_any();
+    let of_cluster = ListParams::default().labels(&selector(&name));
+
+    let stateful_sets: Api<StatefulSet> = Api::namespaced(client.clone(), &namespace);
+    let mut stopping = false;
+    for stateful_set in stateful_sets.list_metadata(&of_cluster).await? {
+        if stateful_set.metadata.deletion_timestamp.is_none() {
+            stopping = true;
+            ignore_missing(
+                stateful_sets.delete(&stateful_set.name_any(), &DeleteParams::background()).await,
+            )?;
+        }
+    }
+    if stopping {
+        story.tell("Deleting", "Delete", "stopping all instances".to_owned());
+    }
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    if !pods.list_metadata(&of_cluster).await?.items.is_empty() {
+        return Ok(Progress::Waiting);
+    }
+
+    let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &namespace);
+    let of_patroni = format!("{},{}={}", selector(&name), labels::PATRONI, ClusterNames::new(&name).leader());
+    endpoints.delete_collection(&DeleteParams::default(), &ListParams::default().labels(&of_patroni)).await?;
+
+    let others: Vec<String> =
+        resource.finalizers().iter().filter(|finalizer| *finalizer != labels::FINALIZER).cloned().collect();
+    set_finalizers(client, resource, &others).await?;
+    story.tell("Deleted", "Delete", "all instances are stopped; volumes go with the cluster".to_owned());
+    Ok(Progress::Done)
+}
+
+/// Writes the list of finalizers, unless somebody else has changed the resource meanwhile. None when it is gone.
+async fn set_finalizers(
+    client: &Client,
+    resource: &PostgresCluster,
+    finalizers: &[String],
+) -> Result<Option<PostgresCluster>, Error> {
+    let api: Api<PostgresCluster> =
+        Api::namespaced(client.clone(), &resource.namespace().unwrap_or_default());
+    let patch = json!({
+        "metadata": { "finalizers": finalizers, "resourceVersion": resource.resource_version() },
+    });
+    let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+    Ok(ignore_missing(api.patch(&resource.name_any(), &params, &Patch::Merge(&patch)).await)?)
+}

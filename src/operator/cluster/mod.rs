@@ -1,0 +1,199 @@
+//! One reconciliation of a `PostgresCluster`, step by step: look, validate, plan, build, apply, set up the database,
+//! report. Each step has a file; only looking, applying and reporting talk to the API server.
+
+mod apply;
+pub mod build;
+mod databases;
+mod error;
+mod finalize;
+pub mod instances;
+mod patroni;
+pub mod status;
+mod story;
+pub mod validate;
+
+use jiff::Timestamp;
+use kube::{Api, Client, Resource, ResourceExt, runtime::events::Recorder};
+
+pub use self::{error::Error, story::Story};
+use self::{
+    finalize::Progress,
+    validate::{DefaultImages, Problem},
+};
+use crate::{
+    api::{
+        conditions::READY,
+        coverage::{self, Effect},
+        postgres_cluster::PostgresCluster,
+    },
+    desired::Cluster,
+    domain::cluster_names::InstanceName,
+    k8s::{applier::Applier, cluster_objects::ClusterObjects},
+};
+
+/// What a reconciliation needs from the process it runs in.
+pub struct Environment {
+    /// The API server.
+    pub client: Client,
+    /// Applies objects and remembers what it has applied.
+    pub applier: Applier,
+    /// Publishes events; one for all clusters, so that repetitions are merged.
+    pub recorder: Recorder,
+    /// Images for clusters that name none.
+    pub images: DefaultImages,
+}
+
+/// How a reconciliation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The cluster doesn't exist any more.
+    Gone,
+    /// Every instance serves.
+    Ready,
+    /// Something is still under way; its end will be seen.
+    Progressing,
+    /// The description has mistakes.
+    Invalid,
+    /// The user has paused the cluster or shut it down.
+    Paused,
+}
+
+/// Brings the cluster called `name` a step closer to its description.
+///
+/// # Errors
+/// When the API server or the database can't be reached or refuses. What was done by then stays, and the next call goes on.
+pub async fn reconcile(environment: &Environment, namespace: &str, name: &str) -> Result<Outcome, Error> {
+    let api: Api<PostgresCluster> = Api::namespaced(environment.client.clone(), namespace);
+    let Some(resource) = api.get_opt(name).await? else {
+        environment.applier.forget(namespace, |object| belongs(object, name));
+        return Ok(Outcome::Gone);
+    };
+    let about = resource.object_ref(&());
+    let mut story = Story::default();
+    let outcome = follow(environment, resource, &mut story).await;
+    story.publish(&environment.recorder, &about).await;
+    outcome
+}
+
+/// Whether an object's name is derived from the cluster's. Another cluster's name may begin with the same words; forgetting
+/// its objects costs one needless request each.
+fn belongs(object: &str, cluster: &str) -> bool {
+    object.strip_prefix(cluster).is_some_and(|rest| rest.starts_with('-'))
+}
+
+async fn follow(
+    environment: &Environment,
+    resource: PostgresCluster,
+    story: &mut Story,
+) -> Result<Outcome, Error> {
+    let client = &environment.client;
+    if resource.meta().deletion_timestamp.is_some() {
+        return Ok(match finalize::take_down(client, &resource, story).await? {
+            Progress::Waiting => Outcome::Progressing,
+            Progress::Done => {
+                let namespace = resource.namespace().unwrap_or_default();
+                environment.applier.forget(&namespace, |object| belongs(object, &resource.name_any()));
+                Outcome::Gone
+            }
+        });
+    }
+    let now = Timestamp::now();
+    if resource.spec.is_paused() {
+        status::write(client, &resource, &status::paused(&resource, now)).await?;
+        return Ok(Outcome::Paused);
+    }
+    let resource = finalize::protect(client, resource).await?;
+    let cluster = match check(environment, &resource, story)? {
+        Ok(cluster) => cluster,
+        Err(problems) => {
+            let after = status::refused(&resource, &problems, now);
+            status::tell_changes(resource.status.as_ref(), &after, story);
+            status::write(client, &resource, &after).await?;
+            return Ok(Outcome::Invalid);
+        }
+    };
+    let after = bring_about(environment, &resource, &cluster, now, story).await?;
+    status::tell_changes(resource.status.as_ref(), &after, story);
+    status::write(client, &resource, &after).await?;
+    Ok(if cluster.shutdown {
+        Outcome::Paused
+    } else if status::holds(Some(&after), READY) {
+        Outcome::Ready
+    } else {
+        Outcome::Progressing
+    })
+}
+
+/// Validates, and says once per change of the description what of it has no effect.
+fn check(
+    environment: &Environment,
+    resource: &PostgresCluster,
+    story: &mut Story,
+) -> Result<Result<Cluster, Vec<Problem>>, Error> {
+    let notes = coverage::without_effect(&serde_json::to_value(&resource.spec)?);
+    let observed = resource.status.as_ref().and_then(|status| status.observed_generation);
+    let ignored: Vec<String> = notes
+        .iter()
+        .filter(|note| note.effect == Effect::Ignored)
+        .map(|note| format!("{} ({})", note.path, note.instead))
+        .collect();
+    if observed != resource.meta().generation && !ignored.is_empty() {
+        story.warn("FieldWithoutEffect", "Validate", format!("without effect: {}", ignored.join("; ")));
+    }
+    let refused: Vec<Problem> = notes
+        .iter()
+        .filter(|note| note.effect == Effect::Refused)
+        .map(|note| Problem { field: note.path.to_owned(), message: note.instead.to_owned() })
+        .collect();
+    Ok(match validate::validate(resource, &environment.images) {
+        Ok(_) if !refused.is_empty() => Err(refused),
+        Err(problems) => Err(problems.into_iter().chain(refused).collect()),
+        Ok(cluster) => Ok(cluster),
+    })
+}
+
+async fn bring_about(
+    environment: &Environment,
+    resource: &PostgresCluster,
+    cluster: &Cluster,
+    now: Timestamp,
+    story: &mut Story,
+) -> Result<crate::api::postgres_cluster::PostgresClusterStatus, Error> {
+    let client = &environment.client;
+    let objects = ClusterObjects::fetch(client, &cluster.namespace, &cluster.name).await?;
+    let observed = instances::observe(&objects);
+    let (plan, desired) = {
+        let mut rng = rand::rng();
+        let plan = instances::plan(cluster, &observed, &mut rng);
+        let desired = build::build(cluster, &objects, &plan, now, &mut rng)?;
+        (plan, desired)
+    };
+    apply::apply(&environment.applier, cluster, &desired, &objects, story).await?;
+    apply::remove_instances(client, cluster, &plan, &objects, story).await?;
+    patroni::apply_configuration(client, cluster, &objects, story).await?;
+
+    let system_identifier = patroni::system_identifier(cluster, &objects);
+    let wanted = databases::wanted(cluster, &desired, system_identifier.as_deref().unwrap_or_default());
+    let mut users_revision = resource.status.as_ref().and_then(|status| status.users_revision.clone());
+    let primary = observed.values().find(|instance| instance.primary() && instance.ready());
+    if let (Some(primary), true) = (primary, users_revision.as_ref() != Some(&wanted.revision)) {
+        databases::apply(client, cluster, primary, &wanted, story).await?;
+        users_revision = Some(wanted.revision.clone());
+    }
+    let seen = status::Seen {
+        instances: &observed,
+        plan: &plan,
+        system_identifier: system_identifier.as_deref(),
+        users_revision: users_revision.as_deref(),
+        users_current: users_revision.as_ref() == Some(&wanted.revision),
+    };
+    Ok(status::followed(resource, cluster, seen, now))
+}
+
+/// The primary of a cluster among its pods, for verbs that talk to it.
+#[must_use]
+pub fn primary_of(
+    observed: &std::collections::BTreeMap<InstanceName, instances::Instance>,
+) -> Option<&InstanceName> {
+    observed.values().find(|instance| instance.primary()).map(|instance| &instance.name)
+}

@@ -1,0 +1,252 @@
+//! What the operator reports about a cluster: computed from what was seen, and written only when it says something new.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use super::{
+    Story,
+    error::Error,
+    instances::{Instance, Plan},
+    validate::Problem,
+};
+use crate::{
+    api::{
+        conditions::{
+            self, ConditionStatus, NewCondition, POSTGRES_DATA_INITIALIZED as INITIALIZED, PROGRESSING,
+            READY, set_condition,
+        },
+        postgres_cluster::{InstanceSetStatus, PatroniStatus, PostgresCluster, PostgresClusterStatus},
+    },
+    desired::Cluster,
+    domain::cluster_names::InstanceName,
+    k8s::OPERATOR,
+};
+
+/// The description was understood and is being followed.
+pub const ACCEPTED: &str = "Accepted";
+
+/// What a look at the cluster has found.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The instances that exist.
+    pub instances: &'a BTreeMap<InstanceName, Instance>,
+    /// Which of them are wanted.
+    pub plan: &'a Plan,
+    /// The database's identifier.
+    pub system_identifier: Option<&'a str>,
+    /// The revision of roles and databases that is in the database, and whether it is the wanted one.
+    pub users_revision: Option<&'a str>,
+    /// Whether that revision is the wanted one.
+    pub users_current: bool,
+}
+
+/// The status of a cluster that is followed.
+#[must_use]
+pub fn followed(
+    resource: &PostgresCluster,
+    cluster: &Cluster,
+    seen: Seen<'_>,
+    now: Timestamp,
+) -> PostgresClusterStatus {
+    let mut status = base(resource);
+    let mut wanted = 0;
+    let mut ready = 0;
+    status.instances = cluster
+        .sets
+        .iter()
+        .map(|set| {
+            let of_set = || seen.instances.values().filter(|instance| instance.set == set.name);
+            let count = |matches: &dyn Fn(&Instance) -> bool| {
+                i32::try_from(of_set().filter(|instance| matches(instance)).count()).unwrap_or(i32::MAX)
+            };
+            wanted += set.replicas;
+            ready += of_set().filter(|instance| instance.ready()).count().min(set.replicas);
+            InstanceSetStatus {
+                name: set.name.clone(),
+                replicas: Some(count(&|instance| instance.pod.is_some())),
+                ready_replicas: Some(count(&Instance::ready)),
+                updated_replicas: Some(count(&|instance| instance.pod.is_some() && instance.updated)),
+                ..InstanceSetStatus::default()
+            }
+        })
+        .collect();
+    status.instances_ready = Some(format!("{ready}/{wanted}"));
+    status.postgres_version = Some(cluster.postgres_version);
+    status.users_revision = seen.users_revision.map(str::to_owned);
+    if let Some(identifier) = seen.system_identifier {
+        let patroni = status.patroni.get_or_insert_with(PatroniStatus::default);
+        patroni.system_identifier = Some(identifier.to_owned());
+    }
+
+    let generation = resource.meta().generation;
+    let mut condition = |type_, (state, reason, message): (bool, &str, String)| {
+        set_condition(&mut status.conditions, new_condition(type_, state, reason, message, generation), now);
+    };
+    condition(ACCEPTED, (true, "Valid", "the description is being followed".to_owned()));
+    condition(INITIALIZED, initialized(seen));
+    condition(READY, readiness(cluster, seen, ready, wanted));
+    conditions::remove_condition(&mut status.conditions, PROGRESSING);
+    status
+}
+
+fn initialized(seen: Seen<'_>) -> (bool, &'static str, String) {
+    match seen.system_identifier {
+        Some(identifier) => (true, "Initialized", format!("database system {identifier}")),
+        None => (false, "Initializing", "no instance has created the database yet".to_owned()),
+    }
+}
+
+fn readiness(cluster: &Cluster, seen: Seen<'_>, ready: usize, wanted: usize) -> (bool, &'static str, String) {
+    if cluster.shutdown {
+        return (false, "Shutdown", "spec.shutdown is set; volumes are kept".to_owned());
+    }
+    let Some(primary) = seen.instances.values().find(|instance| instance.primary()) else {
+        return (false, "NoPrimary", format!("no instance accepts writes{}", waiting(cluster, seen)));
+    };
+    if !seen.users_current {
+        return (false, "SettingUpUsers", "roles and databases are not set up yet".to_owned());
+    }
+    if ready < wanted {
+        let message = format!("{ready} of {wanted} instances are ready{}", waiting(cluster, seen));
+        return (false, "InstancesNotReady", message);
+    }
+    (true, "Ready", format!("primary {}, {ready} of {wanted} instances are ready", primary.name))
+}
+
+/// What each instance that isn't ready waits for.
+fn waiting(cluster: &Cluster, seen: Seen<'_>) -> String {
+    let mut reasons = String::new();
+    for (name, _) in &seen.plan.keep {
+        let reason = match seen.instances.get(name) {
+            Some(instance) if instance.ready() => continue,
+            Some(Instance { pod: Some(pod), .. }) => {
+                pod.waiting.clone().or_else(|| pod.patroni_state.clone()).unwrap_or_else(|| {
+                    if pod.terminating { "stopping".to_owned() } else { "starting".to_owned() }
+                })
+            }
+            _ => "its pod is not created yet".to_owned(),
+        };
+        reasons.push_str(if reasons.is_empty() { "; " } else { ", " });
+        reasons.push_str(name.as_str().strip_prefix(&format!("{}-", cluster.name)).unwrap_or(name.as_str()));
+        reasons.push_str(": ");
+        reasons.push_str(&reason);
+    }
+    reasons
+}
+
+/// The status of a cluster whose description has mistakes. Everything else stays as it was reported last.
+#[must_use]
+pub fn refused(resource: &PostgresCluster, problems: &[Problem], now: Timestamp) -> PostgresClusterStatus {
+    let mut status = base(resource);
+    let message = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let generation = resource.meta().generation;
+    set_condition(
+        &mut status.conditions,
+        new_condition(ACCEPTED, false, "Invalid", message, generation),
+        now,
+    );
+    status
+}
+
+/// The status of a cluster that its user has paused.
+#[must_use]
+pub fn paused(resource: &PostgresCluster, now: Timestamp) -> PostgresClusterStatus {
+    let mut status = base(resource);
+    let message = "spec.paused is set: nothing is changed until it is removed".to_owned();
+    let generation = resource.meta().generation;
+    set_condition(
+        &mut status.conditions,
+        new_condition(PROGRESSING, false, "Paused", message, generation),
+        now,
+    );
+    status
+}
+
+fn base(resource: &PostgresCluster) -> PostgresClusterStatus {
+    PostgresClusterStatus {
+        observed_generation: resource.meta().generation,
+        ..resource.status.clone().unwrap_or_default()
+    }
+}
+
+fn new_condition(
+    type_: &'static str,
+    state: bool,
+    reason: &str,
+    message: String,
+    generation: Option<i64>,
+) -> NewCondition {
+    NewCondition {
+        type_,
+        status: if state { ConditionStatus::True } else { ConditionStatus::False },
+        reason: reason.to_owned(),
+        message,
+        observed_generation: generation,
+    }
+}
+
+/// Whether a condition holds in `status`.
+#[must_use]
+pub fn holds(status: Option<&PostgresClusterStatus>, type_: &str) -> bool {
+    condition(status, type_).is_some_and(|(state, _)| state == "True")
+}
+
+fn condition<'a>(status: Option<&'a PostgresClusterStatus>, type_: &str) -> Option<(&'a str, &'a str)> {
+    let found = conditions::find_condition(&status?.conditions, type_)?;
+    Some((&found.status, &found.message))
+}
+
+/// Tells what is new in `after`.
+pub fn tell_changes(
+    before: Option<&PostgresClusterStatus>,
+    after: &PostgresClusterStatus,
+    story: &mut Story,
+) {
+    let message =
+        |type_| condition(Some(after), type_).map_or_else(String::new, |(_, message)| message.to_owned());
+    let turned = |type_, to| holds(before, type_) != to && holds(Some(after), type_) == to;
+    if turned(INITIALIZED, true) {
+        story.tell("DatabaseInitialized", "Initialize", format!("created {}", message(INITIALIZED)));
+    }
+    if turned(READY, true) {
+        story.tell("ClusterReady", "Reconcile", message(READY));
+    } else if turned(READY, false) {
+        story.warn("ClusterNotReady", "Reconcile", message(READY));
+    }
+    if condition(before, ACCEPTED) != condition(Some(after), ACCEPTED) && !holds(Some(after), ACCEPTED) {
+        story.warn("InvalidCluster", "Validate", message(ACCEPTED));
+    }
+}
+
+/// Writes a status if it differs from the stored one.
+///
+/// # Errors
+/// When the API server refuses or can't be reached.
+pub async fn write(
+    client: &Client,
+    resource: &PostgresCluster,
+    status: &PostgresClusterStatus,
+) -> Result<(), Error> {
+    if resource.status.as_ref() == Some(status) {
+        return Ok(());
+    }
+    let api: Api<PostgresCluster> =
+        Api::namespaced(client.clone(), &resource.namespace().unwrap_or_default());
+    let patch = json!({
+        "apiVersion": <PostgresCluster as kube::Resource>::api_version(&()),
+        "kind": <PostgresCluster as kube::Resource>::kind(&()),
+        "status": status,
+    });
+    let params = PatchParams::apply(OPERATOR).force();
+    api.patch_status(&resource.name_any(), &params, &Patch::Apply(&patch)).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! From the resource as the API server stores it to a cluster that can be built: defaults filled in, every text parsed.
+//! What is wrong is told all at once, by field; a cluster with a mistake keeps running as it was.
+
+use std::collections::BTreeMap;
+
+use kube::{Resource, ResourceExt};
+
+use crate::{
+    api::postgres_cluster::{
+        AuthenticationRule, InstanceSet as InstanceSetSpec, PasswordType, Patroni as PatroniSpec,
+        PostgresCluster, User as UserSpec,
+    },
+    desired::cluster::{Cluster, ExtraMetadata, InstanceSet, Patroni, User},
+    domain::{cluster_names::ClusterNames, hba::Rule, password::PasswordKind, role_options::RoleOptions},
+};
+
+/// Images of PostgreSQL by major version, for clusters that name none.
+pub type DefaultImages = BTreeMap<i32, String>;
+
+/// Role of the superuser. A user of this name gets no database of its own.
+const SUPERUSER: &str = "postgres";
+
+/// The longest name that leaves room for what is appended: a StatefulSet's pods carry a hash in a label of at most 63
+/// characters.
+const LONGEST_INSTANCE_NAME: usize = 50;
+
+/// A field and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the field in the resource.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.field, self.message)
+    }
+}
+
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Problem { field: field.into(), message: message.into() });
+    }
+}
+
+/// Checks a cluster.
+///
+/// # Errors
+/// All mistakes at once.
+pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cluster, Vec<Problem>> {
+    let spec = &resource.spec;
+    let mut problems = Problems(Vec::new());
+
+    let image =
+        spec.image.clone().or_else(|| images.get(&spec.postgres_version).cloned()).unwrap_or_else(|| {
+            problems.add(
+                "spec.image",
+                format!(
+                    "name an image with PostgreSQL {}; the installation has images for {}",
+                    spec.postgres_version,
+                    if images.is_empty() {
+                        "no version".to_owned()
+                    } else {
+                        images.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                    }
+                ),
+            );
+            String::new()
+        });
+    let Some(owner) = resource.controller_owner_ref(&()) else {
+        problems.add("metadata", "the API server has not given this resource a name and a UID yet");
+        return Err(problems.0);
+    };
+    if spec.custom_tls_secret.is_some() != spec.custom_replication_tls_secret.is_some() {
+        problems.add(
+            "spec.customTLSSecret",
+            "set customReplicationTLSSecret too, with a certificate of the same authority (and the other way \
+             round): replicas are checked against the server's ca.crt",
+        );
+    }
+
+    let name = resource.name_any();
+    let cluster = Cluster {
+        namespace: resource.namespace().unwrap_or_default(),
+        uid: owner.uid.clone(),
+        names: ClusterNames::new(&name),
+        owner,
+        metadata: ExtraMetadata::from(spec.metadata.as_ref()),
+        image,
+        image_pull_policy: spec.image_pull_policy.map(|policy| policy.to_string()),
+        image_pull_secrets: spec.image_pull_secrets.clone(),
+        postgres_version: spec.postgres_version,
+        port: spec.port,
+        patroni: patroni(&spec.patroni_settings(), &mut problems),
+        sets: spec
+            .instances
+            .iter()
+            .enumerate()
+            .map(|(index, set)| instance_set(&name, index, set, &mut problems))
+            .collect(),
+        users: users(&name, spec.users.as_deref(), &mut problems),
+        parameters: spec
+            .config
+            .iter()
+            .flat_map(|config| &config.parameters)
+            .map(|(name, value)| (name.clone(), value.to_string()))
+            .collect(),
+        hba_rules: spec.authentication.iter().flat_map(|rules| &rules.rules).map(hba_rule).collect(),
+        service: spec.service.clone().unwrap_or_default(),
+        replica_service: spec.replica_service.clone().unwrap_or_default(),
+        custom_certificate: spec.custom_tls_secret.clone(),
+        custom_replication_certificate: spec.custom_replication_tls_secret.clone(),
+        openshift: spec.openshift.unwrap_or_default(),
+        supplemental_groups: spec.supplemental_groups.clone(),
+        shutdown: spec.is_shut_down(),
+        disable_default_pod_scheduling: spec.disable_default_pod_scheduling.unwrap_or_default(),
+        name,
+    };
+    duplicate_sets(&cluster, &mut problems);
+    if problems.0.is_empty() { Ok(cluster) } else { Err(problems.0) }
+}
+
+fn patroni(spec: &PatroniSpec, problems: &mut Problems) -> Patroni {
+    if spec.leader_lease_duration_seconds <= spec.sync_period_seconds {
+        problems.add(
+            "spec.patroni.leaderLeaseDurationSeconds",
+            format!(
+                "{} is not more than syncPeriodSeconds ({}): the leader would lose its lease between two looks",
+                spec.leader_lease_duration_seconds, spec.sync_period_seconds
+            ),
+        );
+    }
+    Patroni {
+        port: spec.port,
+        leader_lease_seconds: spec.leader_lease_duration_seconds,
+        sync_period_seconds: spec.sync_period_seconds,
+        dynamic_configuration: spec.dynamic_configuration.clone().unwrap_or_default(),
+    }
+}
+
+fn instance_set(cluster: &str, index: usize, spec: &InstanceSetSpec, problems: &mut Problems) -> InstanceSet {
+    let name = spec.name_at(index).into_owned();
+    let longest = cluster.len() + name.len() + "--xxxx".len();
+    if longest > LONGEST_INSTANCE_NAME {
+        problems.add(
+            format!("spec.instances[{index}].name"),
+            format!(
+                "instances would be called {cluster}-{name}-xxxx, which is {longest} characters long; at most \
+                 {LONGEST_INSTANCE_NAME} are possible"
+            ),
+        );
+    }
+    InstanceSet {
+        replicas: usize::try_from(spec.replicas).unwrap_or(0),
+        data_volume: (&spec.data_volume_claim_spec).into(),
+        wal_volume: spec.wal_volume_claim_spec.as_ref().map(Into::into),
+        resources: spec.resources.as_ref().map(Into::into).unwrap_or_default(),
+        metadata: ExtraMetadata::from(spec.metadata.as_ref()),
+        affinity: spec.affinity.clone(),
+        tolerations: spec.tolerations.clone(),
+        topology_spread_constraints: spec.topology_spread_constraints.clone(),
+        priority_class_name: spec.priority_class_name.clone(),
+        min_available: spec.min_available.clone(),
+        containers: spec.containers.clone(),
+        name,
+    }
+}
+
+fn duplicate_sets(cluster: &Cluster, problems: &mut Problems) {
+    for (index, set) in cluster.sets.iter().enumerate() {
+        if cluster.sets[..index].iter().any(|earlier| earlier.name == set.name) {
+            problems.add(
+                format!("spec.instances[{index}].name"),
+                format!("{:?} is the name of another set", set.name),
+            );
+        }
+    }
+}
+
+/// The users that were asked for; without any word of them one that is called as the cluster, with a database of that name.
+fn users(cluster: &str, specs: Option<&[UserSpec]>, problems: &mut Problems) -> Vec<User> {
+    let Some(specs) = specs else {
+        return vec![User {
+            name: cluster.to_owned(),
+            databases: vec![cluster.to_owned()],
+            options: RoleOptions::default(),
+            password: PasswordKind::default(),
+        }];
+    };
+    specs.iter().enumerate().map(|(index, spec)| user(index, spec, problems)).collect()
+}
+
+fn user(index: usize, spec: &UserSpec, problems: &mut Problems) -> User {
+    let options = RoleOptions::parse(spec.options.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
+        problems.add(format!("spec.users[{index}].options"), error.to_string());
+        RoleOptions::default()
+    });
+    if spec.name == SUPERUSER && options.to_string().split_whitespace().any(|word| word == "NOSUPERUSER") {
+        problems.add(format!("spec.users[{index}].options"), "postgres has to stay a superuser");
+    }
+    User {
+        name: spec.name.clone(),
+        databases: spec.databases.clone(),
+        options,
+        password: match spec.password.as_ref().map(|password| password.type_).unwrap_or_default() {
+            PasswordType::Ascii => PasswordKind::Ascii,
+            PasswordType::AlphaNumeric => PasswordKind::AlphaNumeric,
+        },
+    }
+}
+
+fn hba_rule(spec: &AuthenticationRule) -> String {
+    spec.hba.clone().unwrap_or_else(|| {
+        Rule {
+            connection: spec.connection.clone().unwrap_or_default(),
+            databases: spec.databases.clone(),
+            users: spec.users.clone(),
+            method: spec.method.clone().unwrap_or_default(),
+            options: spec.options.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+        }
+        .line()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::operator::test_support;
+
+    fn problems(spec: &Value) -> Vec<String> {
+        let images = DefaultImages::from([(17, "localhost/postgres:17".to_owned())]);
+        let resource = test_support::resource(spec);
+        validate(&resource, &images).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_mistake_is_told_by_its_field() {
+        let problems = problems(&json!({
+            "postgresVersion": 16,
+            "patroni": {"leaderLeaseDurationSeconds": 5, "syncPeriodSeconds": 10},
+            "customTLSSecret": {"name": "x"},
+            "users": [{"name": "a", "options": "FLY"}, {"name": "postgres", "options": "NOSUPERUSER"}],
+            "instances": [test_support::set("one"), test_support::set("one"),
+                          test_support::set("a-very-long-name-of-an-instance-set-indeed-it-is")],
+        }));
+        let fields: Vec<&str> = problems.iter().filter_map(|problem| problem.split(':').next()).collect();
+        assert_eq!(
+            fields,
+            [
+                "spec.image",
+                "spec.customTLSSecret",
+                "spec.patroni.leaderLeaseDurationSeconds",
+                "spec.instances[2].name",
+                "spec.users[0].options",
+                "spec.users[1].options",
+                "spec.instances[1].name",
+            ]
+        );
+        assert_eq!(
+            problems[0],
+            "spec.image: name an image with PostgreSQL 16; the installation has images for 17"
+        );
+    }
+
+    #[test]
+    fn a_cluster_without_users_gets_one_of_its_own_name() {
+        let cluster = test_support::cluster();
+        assert_eq!(cluster.users.len(), 1);
+        assert_eq!(cluster.users[0].name, "rhino");
+        assert_eq!(cluster.users[0].databases, ["rhino"]);
+    }
+
+    #[test]
+    fn an_empty_list_of_users_means_none() {
+        let mut spec = test_support::spec();
+        spec["users"] = json!([]);
+        let images = DefaultImages::from([(17, "localhost/postgres:17".to_owned())]);
+        let cluster = validate(&test_support::resource(&spec), &images).unwrap();
+        assert!(cluster.users.is_empty());
+    }
+}

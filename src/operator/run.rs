@@ -1,0 +1,356 @@
+//! The operator as a process: watches, the queue of clusters to look at, and an orderly stop.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum_server::Handle;
+use futures::{StreamExt, future};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
+    rbac::v1::{Role, RoleBinding},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::{NamespaceResourceScope, PartialObjectMeta},
+    runtime::{
+        Controller, PredicateConfig, WatchStreamExt,
+        controller::{Action, Config},
+        events::{Recorder, Reporter},
+        reflector::{self, ObjectRef},
+        watcher,
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    cluster::{self, Environment, Outcome, instances::pod_state, validate::DefaultImages},
+    metrics::Metrics,
+    serve::{Health, serve},
+};
+use crate::{
+    api::{labels, postgres_cluster::PostgresCluster},
+    k8s::{OPERATOR, applier::Applier},
+};
+
+/// Clusters that are looked at at once.
+const CONCURRENCY: u16 = 8;
+
+/// How often a cluster at rest is looked at: its certificates have to be renewed some day.
+const RENEWAL_CHECK: Duration = Duration::from_hours(6);
+
+/// Waiting time after the first failure; it doubles with each further one up to [`LONGEST_BACKOFF`].
+const SHORTEST_BACKOFF: Duration = Duration::from_millis(500);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
+
+/// Which namespaces the operator looks after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every namespace.
+    All,
+    /// These.
+    Namespaces(Vec<String>),
+}
+
+/// How the operator runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it looks for clusters.
+    pub scope: Scope,
+    /// Images for clusters that name none.
+    pub images: DefaultImages,
+    /// Directory with `tls.crt` and `tls.key` of the endpoint, and the address that it listens on; none serves nothing.
+    pub endpoint: Option<(PathBuf, SocketAddr)>,
+}
+
+/// Why the operator can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The endpoint for health and metrics can't be served.
+    #[error("failed to serve health and metrics on {address} with the certificate in {}: {source}", directory.display())]
+    Serve {
+        /// Address to listen on.
+        address: SocketAddr,
+        /// Where the certificate was looked for.
+        directory: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Signals can't be received.
+    #[error("failed to listen for signals: {0}")]
+    Signal(std::io::Error),
+}
+
+struct Shared {
+    environment: Environment,
+    metrics: Arc<Metrics>,
+    failures: Mutex<HashMap<(String, String), u32>>,
+}
+
+/// Runs until SIGTERM or SIGINT. A reconciliation that is under way is finished first.
+///
+/// # Errors
+/// When the endpoint can't be served.
+pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
+    let metrics = Arc::new(Metrics::default());
+    let health = Health { started: Arc::new(AtomicBool::new(false)), metrics: Arc::clone(&metrics) };
+    let shared = Arc::new(Shared {
+        environment: Environment {
+            applier: Applier::new(client.clone(), OPERATOR),
+            recorder: Recorder::new(
+                client.clone(),
+                Reporter { controller: "pgherd".to_owned(), instance: None },
+            ),
+            client: client.clone(),
+            images: options.images,
+        },
+        metrics,
+        failures: Mutex::default(),
+    });
+
+    let stop = CancellationToken::new();
+    let signals = tokio::spawn(stop_on_signal(stop.clone())?);
+    let handle = Handle::new();
+    let server = {
+        let (health, handle) = (health.clone(), handle.clone());
+        let endpoint = options.endpoint.clone();
+        async move {
+            let Some((directory, address)) = endpoint else { return future::pending().await };
+            serve(address, directory.clone(), health, handle).await.map_err(|source| RunError::Serve {
+                address,
+                directory,
+                source,
+            })
+        }
+    };
+    let controllers = match &options.scope {
+        Scope::All => vec![controller(&client, None, &shared, &stop, &health)],
+        Scope::Namespaces(namespaces) => namespaces
+            .iter()
+            .map(|namespace| controller(&client, Some(namespace), &shared, &stop, &health))
+            .collect(),
+    };
+    tracing::info!(scope = ?options.scope, version = env!("CARGO_PKG_VERSION"), "the operator has started");
+    let result = tokio::select! {
+        result = server => result,
+        _ = future::join_all(controllers) => Ok(()),
+    };
+    handle.graceful_shutdown(Some(Duration::from_secs(1)));
+    signals.abort();
+    tracing::info!("the operator has stopped");
+    result
+}
+
+fn stop_on_signal(stop: CancellationToken) -> Result<impl Future<Output = ()>, RunError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping; what is under way is finished first");
+        stop.cancel();
+    })
+}
+
+/// Looks after the clusters of one namespace, or of all. Only metadata of clusters is kept in memory; each look reads what
+/// it needs.
+fn controller(
+    client: &Client,
+    namespace: Option<&str>,
+    shared: &Arc<Shared>,
+    stop: &CancellationToken,
+    health: &Health,
+) -> impl Future<Output = ()> + use<> {
+    let started = Arc::clone(&health.started);
+    let (reader, writer) = reflector::store();
+    let clusters =
+        watcher(api::<PartialObjectMeta<PostgresCluster>>(client, namespace), watcher::Config::default())
+            .default_backoff()
+            .reflect(writer)
+            .inspect(move |event| {
+                if matches!(event, Ok(watcher::Event::InitDone)) {
+                    started.store(true, Ordering::Relaxed);
+                }
+            })
+            .applied_objects()
+            .predicate_filter(description, PredicateConfig::default());
+    let pods = watcher(api::<Pod>(client, namespace), of_clusters())
+        .default_backoff()
+        .touched_objects()
+        .predicate_filter(course, PredicateConfig::default());
+    // Patroni renews its lease in Endpoints every few seconds; those are not watched.
+    Controller::for_stream(clusters, reader)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .owns(api::<StatefulSet>(client, namespace), of_clusters())
+        .owns(api::<PersistentVolumeClaim>(client, namespace), of_clusters())
+        .owns(api::<Service>(client, namespace), of_clusters())
+        .owns(api::<ConfigMap>(client, namespace), of_clusters())
+        .owns(api::<Secret>(client, namespace), of_clusters())
+        .owns(api::<ServiceAccount>(client, namespace), of_clusters())
+        .owns(api::<Role>(client, namespace), of_clusters())
+        .owns(api::<RoleBinding>(client, namespace), of_clusters())
+        .owns(api::<PodDisruptionBudget>(client, namespace), of_clusters())
+        .watches_stream(pods, |pod| cluster_of(&pod))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(reconcile, error_policy, Arc::clone(shared))
+        .for_each(|_| future::ready(()))
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace))
+}
+
+/// Only what belongs to some cluster.
+fn of_clusters() -> watcher::Config {
+    watcher::Config::default().labels(labels::CLUSTER)
+}
+
+/// The cluster that a pod belongs to. Its owner is a StatefulSet, so its label tells.
+fn cluster_of(pod: &Pod) -> Option<ObjectRef<PartialObjectMeta<PostgresCluster>>> {
+    let cluster = pod.labels().get(labels::CLUSTER)?;
+    Some(ObjectRef::new(cluster).within(&pod.namespace()?))
+}
+
+/// What of a cluster's metadata asks for a look. Its status is the operator's own doing.
+fn description(cluster: &PartialObjectMeta<PostgresCluster>) -> Option<u64> {
+    let meta = &cluster.metadata;
+    hashed(&(
+        meta.uid.as_deref(),
+        meta.generation,
+        meta.finalizers.as_deref(),
+        &meta.labels,
+        &meta.annotations,
+        meta.deletion_timestamp.is_some(),
+    ))
+}
+
+/// What of a pod asks for a look. Patroni writes into its annotations whenever the log grows; only what those say of the
+/// instance's state counts.
+fn course(pod: &Pod) -> Option<u64> {
+    let state = pod_state(pod);
+    hashed(&(
+        pod.uid(),
+        pod.labels(),
+        (state.primary, state.ready, state.running, state.terminating),
+        state.patroni_state,
+        state.waiting,
+    ))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape of kube's predicates")]
+fn hashed(value: &impl Hash) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+async fn reconcile(
+    cluster: Arc<PartialObjectMeta<PostgresCluster>>,
+    shared: Arc<Shared>,
+) -> Result<Action, cluster::Error> {
+    let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let begun = Instant::now();
+    let outcome = cluster::reconcile(&shared.environment, &namespace, &name).await?;
+    shared.metrics.reconciled(&namespace, &name, &outcome, begun.elapsed());
+    tracing::debug!(
+        namespace,
+        cluster = name,
+        ?outcome,
+        milliseconds = begun.elapsed().as_millis(),
+        "reconciled"
+    );
+    shared.failures().remove(&(namespace, name));
+    Ok(match outcome {
+        Outcome::Gone | Outcome::Invalid => Action::await_change(),
+        Outcome::Ready | Outcome::Progressing | Outcome::Paused => Action::requeue(RENEWAL_CHECK),
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of kube's error policies")]
+fn error_policy(
+    cluster: Arc<PartialObjectMeta<PostgresCluster>>,
+    error: &cluster::Error,
+    shared: Arc<Shared>,
+) -> Action {
+    let key = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    shared.metrics.failed(error.category());
+    let failures = {
+        let mut all = shared.failures();
+        let count = all.entry(key.clone()).or_default();
+        *count = count.saturating_add(1);
+        *count
+    };
+    let wait = backoff(failures);
+    tracing::warn!(
+        namespace = key.0,
+        cluster = key.1,
+        failures,
+        "{error}; trying again in {} ms",
+        wait.as_millis()
+    );
+    Action::requeue(wait)
+}
+
+fn backoff(failures: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    SHORTEST_BACKOFF.saturating_mul(doubled).min(LONGEST_BACKOFF)
+}
+
+impl Shared {
+    fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn waiting_doubles_up_to_a_minute() {
+        assert_eq!(backoff(1), Duration::from_millis(500));
+        assert_eq!(backoff(3), Duration::from_secs(2));
+        assert_eq!(backoff(50), LONGEST_BACKOFF);
+    }
+
+    #[test]
+    fn a_growing_log_asks_for_no_look() {
+        let pod = |status: &str| -> Pod {
+            serde_json::from_value(json!({
+                "metadata": {
+                    "name": "rhino-herd-abcd-0", "uid": "1",
+                    "labels": {labels::CLUSTER: "rhino"},
+                    "annotations": {"status": status},
+                },
+                "status": {"containerStatuses": [{
+                    "name": "database", "ready": true, "image": "", "imageID": "", "restartCount": 0,
+                    "state": {"running": {}},
+                }]},
+            }))
+            .unwrap()
+        };
+        let before = course(&pod(r#"{"state":"running","xlog_location":1}"#));
+        assert_eq!(before, course(&pod(r#"{"state":"running","xlog_location":2}"#)));
+        assert_ne!(before, course(&pod(r#"{"state":"stopping","xlog_location":2}"#)));
+        let cluster = cluster_of(&pod("{}"));
+        assert!(cluster.is_none(), "a pod without a namespace belongs to nothing");
+    }
+}

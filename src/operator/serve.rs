@@ -1,0 +1,71 @@
+//! The operator's HTTPS endpoint: health for the kubelet, metrics for Prometheus.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+
+use super::metrics::Metrics;
+
+/// Content type of the text format of `OpenMetrics`.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the endpoint answers from.
+#[derive(Clone)]
+pub(super) struct Health {
+    /// Set once the watches have begun.
+    pub started: Arc<AtomicBool>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Serves until `handle` is told to stop. The certificate is read from `tls.crt` and `tls.key` in `directory`.
+///
+/// # Errors
+/// When the certificate can't be read or the address is taken.
+pub(super) async fn serve(
+    address: SocketAddr,
+    directory: PathBuf,
+    health: Health,
+    handle: Handle<SocketAddr>,
+) -> std::io::Result<()> {
+    let (certificate, key) = (directory.join("tls.crt"), directory.join("tls.key"));
+    let tls = RustlsConfig::from_pem_file(certificate, key).await?;
+    axum_server::bind_rustls(address, tls).handle(handle).serve(router(health).into_make_service()).await
+}
+
+fn router(health: Health) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(health)
+}
+
+async fn ready(State(health): State<Health>) -> Response {
+    if health.started.load(Ordering::Relaxed) {
+        "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the watches have not begun yet\n").into_response()
+    }
+}
+
+async fn metrics(State(health): State<Health>) -> Response {
+    match health.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
