@@ -137,12 +137,6 @@ impl Settings {
             timeout: timeout.unwrap_or(Self::TIMEOUT),
         }
     }
-
-    /// The operator's namespace: as named, or as the inventory says.
-    #[must_use]
-    pub fn installation_namespace<'a>(&'a self, inventory: &'a Inventory) -> &'a NamespaceName {
-        self.namespace.as_ref().unwrap_or(&inventory.installation.namespace)
-    }
 }
 
 /// What verbs get: settings, the printer, somebody to ask, and the cluster.

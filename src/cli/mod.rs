@@ -3,6 +3,7 @@
 mod codes;
 mod context;
 mod exit;
+mod explain;
 mod failure;
 pub mod output;
 mod prompt;

@@ -43,6 +43,8 @@ struct Picture {
     deployment: Option<Deployment>,
     pods: BTreeMap<String, Pod>,
     events: BTreeMap<String, Event>,
+    /// Whether the pods there are have been listed; before that there is nothing to say.
+    listed: bool,
 }
 
 /// Watches a Deployment, the pods that `selector` finds and the warnings about them until the rollout is complete.
@@ -74,7 +76,8 @@ pub async fn deployment(
             picture.note(seen?);
             match picture.complete() {
                 Some(done) => return Ok(done),
-                None => tell(&picture.reasons().swap_remove(0)),
+                None if picture.listed => tell(&picture.reasons().swap_remove(0)),
+                None => {}
             }
         }
         Err(WaitError::Timeout { seen: vec!["the watch ended".to_owned()] })
@@ -108,7 +111,10 @@ impl Picture {
         match seen {
             Seen::Deployment(Watched::Apply(it) | Watched::InitApply(it)) => self.deployment = Some(it),
             Seen::Deployment(Watched::Delete(_)) => self.deployment = None,
-            Seen::Pod(event) => keep(&mut self.pods, event),
+            Seen::Pod(event) => {
+                self.listed |= matches!(event, Watched::InitDone);
+                keep(&mut self.pods, event);
+            }
             Seen::Event(event) => keep(&mut self.events, event),
             Seen::Deployment(_) | Seen::Interrupted => {}
         }
@@ -128,13 +134,15 @@ impl Picture {
     /// What is in the way; there is always at least one sentence.
     fn reasons(&self) -> Vec<String> {
         let Some(deployment) = &self.deployment else {
-            return vec!["the deployment isn't there".to_owned()];
+            return vec!["waiting for the deployment".to_owned()];
         };
         let mut reasons: Vec<String> = self.pods.values().filter_map(reasons::why_not_ready).collect();
         for pod in self.pods.values().filter(|pod| !reasons::ready(pod)) {
             let mut warnings: Vec<&Event> = self.events.values().collect();
             warnings.sort_by_key(|event| std::cmp::Reverse(event.last_timestamp.clone()));
-            // A container's waiting message often repeats the event word for word.
+            // A container's own state often says the same as the event.
+            let crashing = reasons.iter().any(|reason| reason.contains("CrashLoopBackOff"));
+            warnings.retain(|event| !(crashing && event.reason.as_deref() == Some("BackOff")));
             let new = warnings.into_iter().filter_map(|event| reasons::warning(event, pod)).find(|warning| {
                 let message = warning.split_once(": ").map_or(warning.as_str(), |(_, rest)| rest);
                 !reasons.iter().any(|reason| reason.contains(message))
@@ -193,7 +201,7 @@ mod tests {
 
     #[test]
     fn there_is_always_something_to_say() {
-        assert_eq!(Picture::default().reasons(), ["the deployment isn't there"]);
+        assert_eq!(Picture::default().reasons(), ["waiting for the deployment"]);
         assert_eq!(picture(1, 1, 0).reasons(), ["d: waiting for its pods"]);
     }
 }

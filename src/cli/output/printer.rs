@@ -171,8 +171,9 @@ impl Printer {
         self.inner.bars.as_ref()
     }
 
-    /// Data asked for as JSON or YAML is for a program; progress would only be in its way.
-    fn talks(&self) -> bool {
+    /// Whether progress is told. Data asked for as JSON or YAML is for a program, in whose way it would only be.
+    #[must_use]
+    pub fn talks(&self) -> bool {
         match self.inner.format {
             Format::Table => self.inner.verbosity > Verbosity::Quiet,
             Format::Json | Format::Yaml => self.inner.verbosity > Verbosity::Normal,

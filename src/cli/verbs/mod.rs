@@ -1,8 +1,10 @@
 //! The verbs, one file each.
 
 pub mod completion;
+pub mod install;
 pub mod inventory;
 pub mod operator;
+pub mod uninstall;
 pub mod version;
 
 use clap::Subcommand;
@@ -14,6 +16,10 @@ use super::{Context, Exit, Failure};
 pub enum Verb {
     /// Look after database clusters; this is what runs in the cluster
     Operator(operator::Args),
+    /// Install, or bring an installation to what its inventory says
+    Install(install::Args),
+    /// Take an installation back; database clusters are kept unless told otherwise
+    Uninstall(uninstall::Args),
     /// Work on an inventory, without a cluster
     Inventory(inventory::Args),
     /// Tell the versions of this program and of the cluster
@@ -36,6 +42,8 @@ impl Verb {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
             Self::Operator(args) => args.run(context).await,
+            Self::Install(args) => args.run(context).await,
+            Self::Uninstall(args) => args.run(context).await,
             Self::Inventory(args) => args.run(context),
             Self::Version(args) => args.run(context).await,
             Self::Completion(args) => args.run(context),

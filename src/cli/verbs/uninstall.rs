@@ -1,0 +1,293 @@
+//! `pgherd uninstall`.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        Code, Context, Exit, Failure,
+        output::{counted, wrap},
+    },
+    k8s::{client::Connection, kinds::ObjectId, lease},
+    roles::{
+        labels,
+        record::Which,
+        removal::{self, Found},
+    },
+};
+
+/// What to do with database clusters.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Delete all database clusters in the watched namespaces, with their data
+    #[arg(long, conflicts_with = "keep_clusters")]
+    delete_clusters: bool,
+    /// Leave database clusters running, without an operator
+    #[arg(long)]
+    keep_clusters: bool,
+}
+
+#[derive(Serialize)]
+struct Uninstalled {
+    installation: String,
+    namespace: String,
+    removed: Vec<String>,
+    kept: Vec<Kept>,
+}
+
+/// Something that stays, and why.
+#[derive(Clone, Debug, Serialize)]
+struct Kept {
+    object: String,
+    why: String,
+}
+
+/// What goes and what stays.
+struct Fate {
+    clusters: Vec<ObjectId>,
+    /// Everything but clusters, namespaces and the record, in the order of going.
+    objects: Vec<ObjectId>,
+    namespaces: Vec<ObjectId>,
+    kept: Vec<Kept>,
+}
+
+impl Args {
+    /// Takes an installation back.
+    ///
+    /// # Errors
+    /// When there is none, clusters stand against it, it isn't confirmed, or something doesn't go.
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let inventory = match context.settings.inventory {
+            Some(_) => Some(context.inventory()?),
+            None => None,
+        };
+        let connection = context.connection().await?;
+        let installation = inventory.as_ref().map(|inventory| &inventory.installation);
+        let named = context.settings.namespace.as_ref().map(AsRef::as_ref);
+        let which = Which {
+            namespace: named.or(installation.map(|installation| installation.namespace.as_str())),
+            name: installation.map(|installation| installation.name.as_str()),
+            watching: None,
+        };
+        let found = removal::find(&connection.client, which).await?;
+        let fate = self.decide(connection, &found).await?;
+        show(context, connection, &found, &fate);
+        let name = found.installation.name.as_str();
+        if fate.clusters.is_empty() {
+            context.confirm("Continue?").await?;
+        } else {
+            let question = format!("Type the installation's name ({name}) to go on");
+            context.confirm_by_name(&question, name).await?;
+        }
+        let result = Removal { context, connection, found: &found, removed: Vec::new() }.all(fate).await?;
+        for Kept { object, why } in &result.kept {
+            context.printer.line(&format!("  kept {object}: {why}"));
+        }
+        context.printer.line(&format!("\nInstallation {name} is gone."));
+        context.printer.result(&result, String::new)?;
+        Ok(Exit::Success)
+    }
+
+    async fn decide(&self, connection: &Connection, found: &Found) -> Result<Fate, Failure> {
+        let client = &connection.client;
+        let clusters = removal::clusters(client, Some(&found.watched)).await?;
+        if !clusters.is_empty() && !self.delete_clusters && !self.keep_clusters {
+            return Err(refuse(&clusters));
+        }
+        let everywhere = match removal::clusters(client, None).await {
+            Ok(all) => Some(all),
+            Err(error) if error.kind() == crate::k8s::Kind::Forbidden => None,
+            Err(error) => return Err(error.into()),
+        };
+        let mut fate = Fate { clusters, objects: Vec::new(), namespaces: Vec::new(), kept: Vec::new() };
+        let set = labels::set_id(&found.installation);
+        for id in found.objects.iter().rev() {
+            if !removal::is_ours(client, id, &set).await? {
+                continue;
+            }
+            let stays = match id.kind.as_str() {
+                "CustomResourceDefinition" => {
+                    self.definition_stays(found, &fate.clusters, everywhere.as_deref())
+                }
+                "Namespace" if self.keep_clusters && found.watched.contains(&id.name) => {
+                    Some("the clusters in it go on".to_owned())
+                }
+                _ => None,
+            };
+            match (stays, id.kind.as_str()) {
+                (Some(why), _) => fate.kept.push(Kept { object: id.to_string(), why }),
+                (None, "Namespace") => fate.namespaces.push(id.clone()),
+                (None, _) => fate.objects.push(id.clone()),
+            }
+        }
+        if self.keep_clusters {
+            fate.kept.extend(fate.clusters.drain(..).map(|cluster| Kept {
+                object: cluster.to_string(),
+                why: "goes on without an operator".to_owned(),
+            }));
+        }
+        Ok(fate)
+    }
+
+    /// Definitions take every cluster of every installation with them, so they go only when that is nobody's loss.
+    fn definition_stays(
+        &self,
+        found: &Found,
+        going: &[ObjectId],
+        everywhere: Option<&[ObjectId]>,
+    ) -> Option<String> {
+        if self.keep_clusters {
+            return Some("the clusters need it".to_owned());
+        }
+        match (found.alone, everywhere) {
+            (Some(false), _) => Some("another installation uses it".to_owned()),
+            (None, _) | (_, None) => Some("whether somebody else uses it can't be seen".to_owned()),
+            (Some(true), Some(all)) => {
+                let other = all.iter().find(|cluster| !going.contains(cluster))?;
+                Some(format!("{other} is outside this installation"))
+            }
+        }
+    }
+}
+
+fn refuse(clusters: &[ObjectId]) -> Failure {
+    let count = counted(clusters.len(), "database cluster");
+    let verb = if clusters.len() == 1 { "exists" } else { "exist" };
+    clusters
+        .iter()
+        .map(|cluster| format!("{}/{}", cluster.namespace.as_deref().unwrap_or_default(), cluster.name))
+        .fold(Failure::new(Code::ClustersExist, format!("{count} still {verb}")), Failure::because)
+        .next(
+            "Delete them first, or say `--delete-clusters` to delete them with their data, or `--keep-clusters` to \
+             leave them running without an operator. Nothing was changed.",
+        )
+}
+
+fn show(context: &Context, connection: &Connection, found: &Found, fate: &Fate) {
+    let printer = &context.printer;
+    let Connection { cluster, version, context: name, .. } = connection;
+    let removed = found.installation.name.as_str();
+    printer.line(&format!("Cluster    {cluster} (Kubernetes {version}), context {name}"));
+    printer.line(&format!("Uninstall  {removed} in namespace {}", found.installation.namespace));
+    let list = |title: &str, texts: Vec<String>| {
+        for (index, line) in wrap(&texts.join(", "), 68).into_iter().enumerate() {
+            let title = if index == 0 { title } else { "" };
+            printer.line(&format!("  {title:<8} {line}"));
+        }
+    };
+    let objects = fate.clusters.iter().chain(&fate.objects).chain(&fate.namespaces);
+    list("goes", objects.map(ToString::to_string).collect());
+    if !fate.kept.is_empty() {
+        list("stays", fate.kept.iter().map(|kept| format!("{} ({})", kept.object, kept.why)).collect());
+    }
+    if !fate.clusters.is_empty() {
+        printer.warning(&format!(
+            "{} and all data in {} will be destroyed",
+            counted(fate.clusters.len(), "database cluster"),
+            if fate.clusters.len() == 1 { "it" } else { "them" },
+        ));
+    }
+}
+
+/// One run of the removal.
+struct Removal<'a> {
+    context: &'a Context,
+    connection: &'a Connection,
+    found: &'a Found,
+    removed: Vec<String>,
+}
+
+impl Removal<'_> {
+    async fn all(mut self, fate: Fate) -> Result<Uninstalled, Failure> {
+        let Fate { clusters, objects, namespaces, mut kept } = fate;
+        let home = self.found.installation.namespace.as_str();
+        let name = format!("{}-installer", self.found.installation.name);
+        let tell = |reason: &str| self.context.printer.line(&format!("… {reason}"));
+        let client = &self.connection.client;
+        // Without a record there may be no namespace any more that could hold a lease.
+        let complete = !objects.is_empty() || !clusters.is_empty();
+        let held = if complete {
+            Some(lease::acquire(client, home, &name, &self.connection.user, tell).await?)
+        } else {
+            None
+        };
+        let work = async {
+            self.group("clusters", &clusters).await?;
+            // What runs goes first, so that nothing works with rights and certificates that are about to go.
+            let (running, rest): (Vec<_>, Vec<_>) =
+                objects.into_iter().partition(|id| matches!(id.kind.as_str(), "Deployment" | "Service"));
+            self.group("operator", &running).await?;
+            let lease = self.found.operator_lease();
+            let (definitions, rest): (Vec<_>, Vec<_>) =
+                rest.into_iter().chain([lease]).partition(|id| id.kind == "CustomResourceDefinition");
+            self.group("access", &rest).await?;
+            self.group("definitions", &definitions).await
+        };
+        match &held {
+            Some(held) => tokio::select! {
+                outcome = work => outcome?,
+                () = held.lost() => return Err(Failure::new(Code::Busy, "another installer took over")),
+            },
+            None => work.await?,
+        }
+        if let Some(held) = held {
+            held.release().await?;
+        }
+        // By the record the next run finds an installation that is half gone, so it goes when nothing else is left.
+        self.group("record", &[self.found.record()]).await?;
+        let mut empty = Vec::new();
+        for namespace in namespaces {
+            let others = removal::belongings(client, self.found, &namespace.name).await?;
+            match others.as_slice() {
+                [] => empty.push(namespace),
+                [first, rest @ ..] => {
+                    let more =
+                        if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+                    kept.push(Kept { object: namespace.to_string(), why: format!("{first}{more} is in it") });
+                }
+            }
+        }
+        self.group("namespaces", &empty).await?;
+        Ok(Uninstalled {
+            installation: self.found.installation.name.to_string(),
+            namespace: home.to_owned(),
+            removed: self.removed,
+            kept,
+        })
+    }
+
+    /// Deletes objects side by side and waits until all are gone.
+    async fn group(&mut self, name: &str, ids: &[ObjectId]) -> Result<(), Failure> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let line = self.context.printer.start(name);
+        let timeout = self.context.settings.timeout;
+        let client = &self.connection.client;
+        let deletions =
+            ids.iter().map(|id| removal::delete(client, id, timeout, |reason| line.update(reason)));
+        let results = join_all(deletions).await;
+        let mut gone = BTreeSet::new();
+        let mut failures = Vec::new();
+        for (id, result) in ids.iter().zip(results) {
+            match result {
+                Ok(true) => {
+                    gone.insert(id.to_string());
+                }
+                Ok(false) => {}
+                Err(error) => failures.push(error),
+            }
+        }
+        let count = gone.len();
+        self.removed.extend(gone);
+        if failures.is_empty() {
+            line.done(&format!("{} removed", counted(count, "object")));
+            return Ok(());
+        }
+        let seen: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        line.failed(&format!("{} of {} not removed", failures.len(), ids.len()), &seen);
+        Err(failures.swap_remove(0).into())
+    }
+}
