@@ -107,6 +107,43 @@ impl Code {
         }
     }
 
+    /// What it means, for the reference.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Internal => "A defect.",
+            Self::Output => "Standard output or a file can't be written.",
+            Self::Interrupted => "Stopped by a signal.",
+            Self::Usage => "Flags that contradict each other or lack a value.",
+            Self::Inventory => "The inventory can't be read or has mistakes.",
+            Self::InventoryMissing => "No inventory was named.",
+            Self::NoTerminal => "Nobody is there to confirm.",
+            Self::Declined => "The answer was no.",
+            Self::KubeConfigMissing => "No kube config.",
+            Self::KubeConfigInvalid => "A kube config that can't be used.",
+            Self::ContextUnknown => "A context that the kube config doesn't have.",
+            Self::Unreachable => "The API server doesn't answer.",
+            Self::Tls => "The API server's certificate isn't trusted, or it doesn't speak TLS.",
+            Self::Unauthorised => "The API server doesn't accept the credentials.",
+            Self::Forbidden => "The caller lacks a right.",
+            Self::Rejected => "The API server rejected an object.",
+            Self::ObjectMissing => "An object that was named doesn't exist.",
+            Self::ApiServer => "The API server answered something else than expected.",
+            Self::Busy => "Another installer holds the Lease.",
+            Self::Role => "A role's template can't be rendered.",
+            Self::ApplyFailed => "An object that was to be applied was rejected.",
+            Self::NotOurs => "An object belongs to somebody else.",
+            Self::NotReady => "The operator did not become ready.",
+            Self::DefinitionsNotReady => "Definitions did not become ready.",
+            Self::Certificates => "Certificates can't be issued.",
+            Self::NoInstallation => "No installation was found.",
+            Self::SeveralInstallations => "Several installations were found.",
+            Self::Record => "The record of an installation can't be read.",
+            Self::ClustersExist => "Database clusters stand against an uninstall.",
+            Self::NotGone => "Something did not go away in time.",
+        }
+    }
+
     /// The exit code that goes with it.
     #[must_use]
     pub fn exit(self) -> Exit {

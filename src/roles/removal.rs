@@ -256,7 +256,12 @@ pub async fn delete(
     if object.metadata.deletion_timestamp.is_none() {
         // Whoever made another object of this name meanwhile keeps it.
         let mine = Preconditions { uid: Some(uid.clone()), resource_version: None };
-        let parameters = DeleteParams::foreground().preconditions(mine);
+        // What a Deployment runs has to be gone when the Deployment is; nothing else here owns anything.
+        let parameters = match id.kind.as_str() {
+            "Deployment" => DeleteParams::foreground(),
+            _ => DeleteParams::background(),
+        };
+        let parameters = parameters.preconditions(mine);
         let deleted = api.delete(&id.name, &parameters).await.map(drop);
         match deleted.doing(|| format!("delete {id}")) {
             Err(error) if error.kind() == Kind::NotFound => return Ok(true),

@@ -1,7 +1,7 @@
 //! A line of work: live with a spinner on a terminal, otherwise plain lines whenever something changes.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,10 @@ pub struct Line {
     name: String,
     started: Instant,
     bar: Option<ProgressBar>,
-    last: Mutex<String>,
+    /// On a plain stream: the newest reason to wait, until it is printed.
+    pending: Arc<Mutex<Option<String>>>,
+    /// Prints it.
+    ticking: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Line {
@@ -34,10 +37,16 @@ impl Line {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { printer, name: name.to_owned(), started: Instant::now(), bar, last: Mutex::default() }
+        let pending: Arc<Mutex<Option<String>>> = Arc::default();
+        let ticking = (bar.is_none() && printer.talks())
+            .then(|| tokio::runtime::Handle::try_current().ok())
+            .flatten()
+            .map(|runtime| runtime.spawn(tell(printer.clone(), name.to_owned(), Arc::clone(&pending))));
+        Self { printer, name: name.to_owned(), started: Instant::now(), bar, pending, ticking }
     }
 
-    /// Says what the work waits for now. The same text again prints nothing on a plain stream.
+    /// Says what the work waits for now. On a plain stream that is printed at most once a second, and only if it is
+    /// something else than before.
     pub fn update(&self, text: &str) {
         if let Some(bar) = &self.bar {
             let waited = self.started.elapsed();
@@ -45,11 +54,7 @@ impl Line {
             bar.set_message(format!("{:NAME$} {text}{time}", self.name));
             return;
         }
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if *last != text {
-            text.clone_into(&mut last);
-            self.printer.line(&format!("… {:NAME$} {text}", self.name));
-        }
+        *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
     }
 
     /// Ends the line well.
@@ -81,10 +86,28 @@ impl Line {
     }
 }
 
+/// Prints the newest reason every second: a log keeps what took its time, and is spared what passed at once.
+async fn tell(printer: Printer, name: String, pending: Arc<Mutex<Option<String>>>) {
+    let mut interval = tokio::time::interval(Duration::from_secs(1));
+    let mut printed = String::new();
+    interval.tick().await;
+    loop {
+        interval.tick().await;
+        let text = pending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(text) = text.filter(|text| *text != printed) {
+            printer.line(&format!("… {name:NAME$} {text}"));
+            printed = text;
+        }
+    }
+}
+
 impl Drop for Line {
     fn drop(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
+        }
+        if let Some(ticking) = self.ticking.take() {
+            ticking.abort();
         }
     }
 }
