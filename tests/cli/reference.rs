@@ -1,5 +1,7 @@
 //! Pages that are generated from the program, kept current: `PGHERD_UPDATE_DOCS=1 cargo test` writes them.
 
+use std::fmt::Write as _;
+
 use clap::CommandFactory as _;
 use pgherd::{cli, inventory, roles};
 
@@ -36,11 +38,11 @@ fn error_codes() {
          | code | meaning |\n| --- | --- |\n",
     );
     for code in inventory::Code::all() {
-        page.push_str(&format!("| {} | {} |\n", code.id(), code.meaning()));
+        writeln!(page, "| {} | {} |", code.id(), code.meaning()).unwrap();
     }
     page.push_str("\n## Elsewhere\n\n| code | exit | meaning |\n| --- | ---: | --- |\n");
     for code in cli::Code::all() {
-        page.push_str(&format!("| {} | {} | {} |\n", code.id(), code.exit().code(), code.meaning()));
+        writeln!(page, "| {} | {} | {} |", code.id(), code.exit().code(), code.meaning()).unwrap();
     }
     assert_current("docs/reference/errors.md", &page);
 }

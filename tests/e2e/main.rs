@@ -1,1 +1,12 @@
-//! Against a real cluster, the one that PGHERD_TEST_KUBECONFIG names.
+//! Against a real cluster: the one that `PGHERD_TEST_KUBECONFIG` names.
+//!
+//! Every test has an installation of its own, so tests run side by side and beside whatever else is in the cluster.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails by panicking")]
+
+#[path = "../support/cluster.rs"]
+mod cluster;
+mod install;
+#[path = "../support/sandbox.rs"]
+mod sandbox;
+mod uninstall;

@@ -89,14 +89,14 @@ impl Line {
 /// Prints the newest reason every second: a log keeps what took its time, and is spared what passed at once.
 async fn tell(printer: Printer, name: String, pending: Arc<Mutex<Option<String>>>) {
     let mut interval = tokio::time::interval(Duration::from_secs(1));
-    let mut printed = String::new();
+    let mut last = String::new();
     interval.tick().await;
     loop {
         interval.tick().await;
         let text = pending.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(text) = text.filter(|text| *text != printed) {
+        if let Some(text) = text.filter(|text| *text != last) {
             printer.line(&format!("… {name:NAME$} {text}"));
-            printed = text;
+            last = text;
         }
     }
 }

@@ -207,7 +207,7 @@ impl Removal<'_> {
         let tell = |reason: &str| self.context.printer.line(&format!("… {reason}"));
         let client = &self.connection.client;
         // Without a record there may be no namespace any more that could hold a lease.
-        let complete = !objects.is_empty() || !clusters.is_empty();
+        let complete = objects.iter().any(|id| id.namespace.as_deref() == Some(home));
         let held = if complete {
             Some(lease::acquire(client, home, &name, &self.connection.user, tell).await?)
         } else {

@@ -1,0 +1,161 @@
+//! The real cluster that tests run against, and an installation of a test's own in it.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::PathBuf,
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+use futures::{StreamExt as _, stream};
+use kube::{
+    Api, Client, Discovery, ResourceExt as _,
+    api::{DynamicObject, ListParams},
+    config::{Config, KubeConfigOptions, Kubeconfig},
+    discovery::verbs,
+};
+use pgherd::k8s::wait::{self, Look};
+
+use crate::sandbox::{Ran, Sandbox};
+
+/// How long anything may take on a busy machine before a test gives up and says what it saw.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A connection to the test cluster.
+pub(crate) struct Cluster {
+    pub(crate) client: Client,
+    pub(crate) kubeconfig: PathBuf,
+}
+
+impl Cluster {
+    /// The cluster that `PGHERD_TEST_KUBECONFIG` names. Without it there is nothing to test against, which is said loudly,
+    /// and is a failure where `PGHERD_REQUIRE_CLUSTER` is set.
+    pub(crate) async fn connect() -> Option<Self> {
+        let Some(kubeconfig) = std::env::var_os("PGHERD_TEST_KUBECONFIG").map(PathBuf::from) else {
+            assert!(
+                std::env::var_os("PGHERD_REQUIRE_CLUSTER").is_none(),
+                "PGHERD_REQUIRE_CLUSTER is set, but PGHERD_TEST_KUBECONFIG names no cluster"
+            );
+            let test = std::thread::current().name().unwrap_or("a test").to_owned();
+            // Not by a print macro: the output of a test that passes would be swallowed.
+            let text = format!("SKIPPED {test}: PGHERD_TEST_KUBECONFIG names no cluster\n");
+            std::io::stderr().write_all(text.as_bytes()).unwrap();
+            return None;
+        };
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let config = Kubeconfig::read_from(&kubeconfig).unwrap();
+        let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.unwrap();
+        Some(Self { client: Client::try_from(config).unwrap(), kubeconfig })
+    }
+}
+
+/// An installation that no other test knows, in namespaces of its own.
+pub(crate) struct Installation {
+    pub(crate) cluster: Cluster,
+    pub(crate) name: String,
+    /// The operator's namespace.
+    pub(crate) home: String,
+    /// The watched namespace.
+    pub(crate) databases: String,
+    sandbox: Sandbox,
+}
+
+impl Installation {
+    /// Prepares an inventory; nothing is installed yet.
+    pub(crate) async fn new(stem: &str) -> Option<Self> {
+        let cluster = Cluster::connect().await?;
+        let name = format!("{stem}-{:04x}", rand::random::<u16>());
+        let (home, databases) = (format!("{name}-home"), format!("{name}-db"));
+        let this = Self { cluster, name, home, databases, sandbox: Sandbox::new() };
+        this.inventory(|text| text);
+        Some(this)
+    }
+
+    /// Writes the inventory: the minimal one with this installation's names, changed by `change`.
+    pub(crate) fn inventory(&self, change: impl FnOnce(String) -> String) {
+        let minimal = include_str!("../../inventory/minimal.toml");
+        let text = minimal
+            .replace("name = \"pgherd\"", &format!("name = \"{}\"", self.name))
+            .replace("namespace = \"pgherd\"", &format!("namespace = \"{}\"", self.home))
+            .replace("\"postgres-operator\"", &format!("\"{}\"", self.databases));
+        self.sandbox.file("pgherd.toml", &change(text));
+    }
+
+    fn arguments<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        let kubeconfig = self.cluster.kubeconfig.to_str().unwrap();
+        let timeout = if arguments.contains(&"--timeout") { &[][..] } else { &["--timeout", "90s"] };
+        [arguments, timeout, &["--kubeconfig", kubeconfig, "-i", "pgherd.toml"]].concat()
+    }
+
+    /// Runs the program with this installation's inventory.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.sandbox.run(&self.arguments(arguments))
+    }
+
+    /// Runs it and insists on success.
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> Ran {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran}");
+        ran
+    }
+
+    /// Starts it and lets it run.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.sandbox.command();
+        command.args(self.arguments(arguments)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// All objects that carry this installation's name or are in its namespaces, but for what Kubernetes itself puts there,
+    /// with `look` at each.
+    pub(crate) async fn objects<T>(&self, look: impl Fn(&DynamicObject) -> T) -> BTreeMap<String, T> {
+        let discovery =
+            Discovery::new(self.cluster.client.clone()).exclude(&["metrics.k8s.io", "events.k8s.io"]);
+        let discovery = discovery.run_aggregated().await.unwrap();
+        let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
+        let kinds = kinds.filter(|(kind, capabilities)| {
+            capabilities.supports_operation(verbs::LIST) && kind.kind != "Event"
+        });
+        let lists = kinds.map(|(kind, _)| async move {
+            let api: Api<DynamicObject> = Api::all_with(self.cluster.client.clone(), &kind);
+            let list = api.list(&ListParams::default()).await.unwrap();
+            list.items.into_iter().map(move |object| (kind.kind.clone(), object)).collect::<Vec<_>>()
+        });
+        let all: Vec<Vec<(String, DynamicObject)>> = stream::iter(lists).buffered(8).collect().await;
+        let mine = all.into_iter().flatten().filter(|(_, object)| self.concerns(object));
+        mine.map(|(kind, object)| {
+            let place = object.namespace().unwrap_or_default();
+            (format!("{kind} {place}/{}", object.name_any()), look(&object))
+        })
+        .collect()
+    }
+
+    fn concerns(&self, object: &DynamicObject) -> bool {
+        let names = [&self.home, &self.databases];
+        let usual = ["kube-root-ca.crt", "default"].contains(&object.name_any().as_str());
+        object.labels().get("app.kubernetes.io/instance") == Some(&self.name)
+            || names.contains(&&object.name_any())
+            || !usual && object.namespace().is_some_and(|namespace| names.contains(&&namespace))
+    }
+
+    /// Waits until an object exists.
+    pub(crate) async fn appears<K>(&self, api: &Api<K>, name: &str)
+    where
+        K: kube::Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + 'static,
+    {
+        let look = |found: Option<&K>| match found {
+            Some(_) => Look::Done(()),
+            None => Look::Waiting(format!("{name} isn't there")),
+        };
+        wait::until(api, name, PATIENCE, look, |_| {}).await.unwrap();
+    }
+}
+
+impl Drop for Installation {
+    /// A test that fails leaves nothing behind that would get into the way of others.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.run(&["uninstall", "-y", "--delete-clusters", "--timeout", "60s"]);
+        }
+    }
+}
