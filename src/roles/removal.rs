@@ -170,6 +170,16 @@ pub async fn clusters(
     Ok(found)
 }
 
+/// Whether nobody but this installation has a use for the definitions, as far as can be seen right now.
+///
+/// # Errors
+/// When that can't be found out.
+pub async fn definitions_unused(client: &Client, found: &Found) -> Result<bool, RecordError> {
+    let others = records(client, None).await?;
+    let alone = others.iter().all(|other| other.inventory.installation == found.installation);
+    Ok(alone && clusters(client, None).await?.is_empty())
+}
+
 /// What else is in a namespace than what the installation and Kubernetes itself put there.
 ///
 /// # Errors
@@ -192,7 +202,11 @@ pub async fn belongings(
     let lists = kinds.map(|(resource, _)| async move {
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
         let list = api.list_metadata(&ListParams::default()).await;
-        let list = list.doing(|| format!("list {} in {namespace}", resource.plural))?;
+        let list = match list.doing(|| format!("list {} in {namespace}", resource.plural)) {
+            // Its definition went away since we asked what kinds there are, and all of the kind with it.
+            Err(error) if error.kind() == Kind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
         let named = |name: &str| object_id(&resource.api_version, &resource.kind, Some(namespace), name);
         let theirs = list.items.iter().filter(|object| !expected(found, &resource.kind, *object));
         Ok(theirs.map(|object| named(&object.name_any())).collect::<Vec<_>>())

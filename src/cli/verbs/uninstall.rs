@@ -223,7 +223,15 @@ impl Removal<'_> {
             let (definitions, rest): (Vec<_>, Vec<_>) =
                 rest.into_iter().chain([lease]).partition(|id| id.kind == "CustomResourceDefinition");
             self.group("access", &rest).await?;
-            self.group("definitions", &definitions).await
+            if definitions.is_empty() || removal::definitions_unused(client, self.found).await? {
+                return self.group("definitions", &definitions).await;
+            }
+            // Somebody came while the rest was going.
+            kept.extend(definitions.iter().map(|id| Kept {
+                object: id.to_string(),
+                why: "somebody else uses it by now".to_owned(),
+            }));
+            Ok::<(), Failure>(())
         };
         match &held {
             Some(held) => tokio::select! {
