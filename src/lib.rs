@@ -11,6 +11,7 @@ pub mod inventory;
 pub mod k8s;
 pub mod operator;
 pub mod pki;
+pub mod postgres;
 pub mod roles;
 
 /// The version of this program.

@@ -5,6 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// The cluster accepts connections.
 pub const READY: &str = "Ready";
+/// The description was understood and is being followed.
+pub const ACCEPTED: &str = "Accepted";
 /// The operator works on the cluster; false with the reason `Paused` while it must not.
 pub const PROGRESSING: &str = "Progressing";
 /// A volume is being enlarged.

@@ -67,6 +67,20 @@ pub enum Code {
     ClustersExist,
     /// Something did not go away in time.
     NotGone,
+    /// A database cluster of that name exists already.
+    ClusterExists,
+    /// There is no such database cluster.
+    ClusterMissing,
+    /// The operator doesn't follow the description of a database cluster.
+    ClusterRefused,
+    /// A database cluster did not become ready in time.
+    ClusterNotReady,
+    /// A database cluster did not go away in time.
+    ClusterNotGone,
+    /// There is no such database user.
+    UserMissing,
+    /// A database can't be connected to.
+    NoConnection,
 }
 
 impl Code {
@@ -104,6 +118,13 @@ impl Code {
             Self::Record => "PG-INSTALL-10",
             Self::ClustersExist => "PG-UNINSTALL-01",
             Self::NotGone => "PG-UNINSTALL-02",
+            Self::ClusterExists => "PG-CLUSTER-01",
+            Self::ClusterMissing => "PG-CLUSTER-02",
+            Self::ClusterRefused => "PG-CLUSTER-03",
+            Self::ClusterNotReady => "PG-CLUSTER-04",
+            Self::ClusterNotGone => "PG-CLUSTER-05",
+            Self::UserMissing => "PG-CLUSTER-06",
+            Self::NoConnection => "PG-CLUSTER-07",
         }
     }
 
@@ -141,6 +162,13 @@ impl Code {
             Self::Record => "The record of an installation can't be read.",
             Self::ClustersExist => "Database clusters stand against an uninstall.",
             Self::NotGone => "Something did not go away in time.",
+            Self::ClusterExists => "A database cluster of that name exists already.",
+            Self::ClusterMissing => "There is no such database cluster.",
+            Self::ClusterRefused => "The operator doesn't follow the description of a database cluster.",
+            Self::ClusterNotReady => "A database cluster did not become ready in time.",
+            Self::ClusterNotGone => "A database cluster did not go away in time.",
+            Self::UserMissing => "There is no such database user.",
+            Self::NoConnection => "A database can't be connected to.",
         }
     }
 
@@ -152,7 +180,9 @@ impl Code {
             Self::Interrupted => Exit::Interrupted,
             Self::Usage | Self::InventoryMissing | Self::SeveralInstallations => Exit::Usage,
             Self::Inventory => Exit::Inventory,
-            Self::NoTerminal | Self::Declined | Self::ClustersExist | Self::NotOurs => Exit::Refused,
+            Self::NoTerminal | Self::Declined | Self::ClustersExist | Self::ClusterExists | Self::NotOurs => {
+                Exit::Refused
+            }
             Self::KubeConfigMissing
             | Self::KubeConfigInvalid
             | Self::ContextUnknown
@@ -160,9 +190,17 @@ impl Code {
             | Self::Tls
             | Self::Unauthorised => Exit::Unreachable,
             Self::Forbidden | Self::Rejected | Self::ApiServer | Self::ApplyFailed => Exit::Rejected,
-            Self::ObjectMissing | Self::NoInstallation => Exit::NotFound,
+            Self::ObjectMissing | Self::NoInstallation | Self::ClusterMissing | Self::UserMissing => {
+                Exit::NotFound
+            }
             Self::Busy => Exit::Busy,
-            Self::DefinitionsNotReady | Self::NotReady | Self::NotGone => Exit::NotReady,
+            Self::DefinitionsNotReady
+            | Self::NotReady
+            | Self::NotGone
+            | Self::ClusterRefused
+            | Self::ClusterNotReady
+            | Self::ClusterNotGone
+            | Self::NoConnection => Exit::NotReady,
         }
     }
 

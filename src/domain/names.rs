@@ -141,6 +141,14 @@ name!(
     InstallationName, "name of an installation", 40, LetterFirst
 );
 name!(
+    /// The name of a database cluster. It leaves room for what names of its instances, and a hash of theirs, add to it.
+    ClusterName, "name of a cluster", 42, LetterFirst
+);
+name!(
+    /// The name of a database user, which is part of the name of its Secret.
+    UserName, "user", 63, Label
+);
+name!(
     /// The name that an inventory gives a storage or a set of resources.
     SettingName, "name", 63, Label
 );

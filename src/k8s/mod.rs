@@ -4,14 +4,18 @@ pub mod applier;
 pub mod apply;
 pub mod client;
 pub mod cluster_objects;
+pub mod cluster_wait;
+pub mod clusters;
 mod error;
 pub mod exec;
 pub mod kinds;
 pub mod lease;
 pub mod plan;
+pub mod port_forward;
 pub mod reasons;
 pub mod rollout;
 pub mod wait;
+mod watching;
 
 pub use apply::OPERATOR;
 pub use error::{Doing, Error, Kind};

@@ -9,15 +9,13 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt as _,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event as Watched, watcher},
-    },
+    runtime::watcher::{self, Event as Watched},
 };
 
 use super::{
-    Error, reasons,
-    wait::{WaitError, tolerate},
+    reasons,
+    wait::WaitError,
+    watching::{keep, watch},
 };
 
 /// A rollout that is complete.
@@ -34,8 +32,6 @@ enum Seen {
     Deployment(Watched<Deployment>),
     Pod(Watched<Pod>),
     Event(Watched<Event>),
-    /// A watch that goes on after a pause.
-    Interrupted,
 }
 
 #[derive(Default)]
@@ -66,9 +62,9 @@ pub async fn deployment(
     let by_label = watcher::Config::default().labels(selector);
     let warnings = watcher::Config::default().fields("involvedObject.kind=Pod,type=Warning");
     let mut all = stream::select_all([
-        seen(&deployments, by_name, Seen::Deployment),
-        seen(&pods, by_label, Seen::Pod),
-        seen(&events, warnings, Seen::Event),
+        watch(&deployments, by_name, Seen::Deployment),
+        watch(&pods, by_label, Seen::Pod),
+        watch(&events, warnings, Seen::Event),
     ]);
     let mut picture = Picture::default();
     let watching = async {
@@ -88,24 +84,6 @@ pub async fn deployment(
     }
 }
 
-fn seen<K>(
-    api: &Api<K>,
-    config: watcher::Config,
-    wrap: fn(Watched<K>) -> Seen,
-) -> stream::BoxStream<'static, Result<Seen, Error>>
-where
-    K: kube::Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + 'static,
-{
-    let api = api.clone();
-    watcher(api.clone(), config)
-        .default_backoff()
-        .map(move |event| match event {
-            Ok(event) => Ok(wrap(event)),
-            Err(error) => tolerate(error, &api).map(|_| Seen::Interrupted),
-        })
-        .boxed()
-}
-
 impl Picture {
     fn note(&mut self, seen: Seen) {
         match seen {
@@ -116,7 +94,7 @@ impl Picture {
                 keep(&mut self.pods, event);
             }
             Seen::Event(event) => keep(&mut self.events, event),
-            Seen::Deployment(_) | Seen::Interrupted => {}
+            Seen::Deployment(_) => {}
         }
     }
 
@@ -161,19 +139,6 @@ impl Picture {
             reasons.push(format!("{}: waiting for its pods", deployment.name_any()));
         }
         reasons
-    }
-}
-
-fn keep<K: kube::Resource + Clone>(kept: &mut BTreeMap<String, K>, event: Watched<K>) {
-    match event {
-        Watched::Apply(object) | Watched::InitApply(object) => {
-            kept.insert(object.name_any(), object);
-        }
-        Watched::Delete(object) => {
-            kept.remove(&object.name_any());
-        }
-        Watched::Init => kept.clear(),
-        Watched::InitDone => {}
     }
 }
 

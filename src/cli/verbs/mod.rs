@@ -1,9 +1,13 @@
 //! The verbs, one file each.
 
 pub mod completion;
+pub mod create;
+mod defaults;
 pub mod install;
 pub mod inventory;
 pub mod operator;
+pub mod psql;
+mod target;
 pub mod uninstall;
 pub mod version;
 
@@ -20,6 +24,10 @@ pub enum Verb {
     Install(install::Args),
     /// Take an installation back; database clusters are kept unless told otherwise
     Uninstall(uninstall::Args),
+    /// Create a database cluster
+    Create(create::Args),
+    /// Open a session with a database cluster
+    Psql(psql::Args),
     /// Work on an inventory, without a cluster
     Inventory(inventory::Args),
     /// Tell the versions of this program and of the cluster
@@ -44,6 +52,8 @@ impl Verb {
             Self::Operator(args) => args.run(context).await,
             Self::Install(args) => args.run(context).await,
             Self::Uninstall(args) => args.run(context).await,
+            Self::Create(args) => args.run(context).await,
+            Self::Psql(args) => args.run(context).await,
             Self::Inventory(args) => args.run(context),
             Self::Version(args) => args.run(context).await,
             Self::Completion(args) => args.run(context),

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     api::{
         conditions::{
-            self, ConditionStatus, NewCondition, POSTGRES_DATA_INITIALIZED as INITIALIZED, PROGRESSING,
-            READY, set_condition,
+            self, ACCEPTED, ConditionStatus, NewCondition, POSTGRES_DATA_INITIALIZED as INITIALIZED,
+            PROGRESSING, READY, set_condition,
         },
         postgres_cluster::{InstanceSetStatus, PatroniStatus, PostgresCluster, PostgresClusterStatus},
     },
@@ -27,9 +27,6 @@ use crate::{
     domain::cluster_names::InstanceName,
     k8s::OPERATOR,
 };
-
-/// The description was understood and is being followed.
-pub const ACCEPTED: &str = "Accepted";
 
 /// What a look at the cluster has found.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,112 @@
+//! What a verb is to work on: the namespace and the cluster that the command line means.
+
+use kube::{Client, ResourceExt as _};
+
+use crate::{
+    api::postgres_cluster::PostgresCluster,
+    cli::{Code, Context, Failure},
+    k8s::{self, Kind, client::Connection, clusters},
+};
+
+/// How many edits a name may be away from the one that was typed to be worth a mention.
+const NEAR: usize = 3;
+
+/// The namespace that was named, or else that of the context.
+pub(super) fn namespace(context: &Context, connection: &Connection) -> String {
+    context
+        .settings
+        .namespace
+        .as_ref()
+        .map_or_else(|| connection.default_namespace.clone(), ToString::to_string)
+}
+
+/// The cluster that was named.
+pub(super) async fn cluster(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<PostgresCluster, Failure> {
+    match find(client, namespace, name).await? {
+        Some(cluster) => Ok(cluster),
+        None => Err(missing(client, namespace, name).await),
+    }
+}
+
+/// The cluster of that name, if it exists.
+pub(super) async fn find(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<PostgresCluster>, Failure> {
+    match clusters::find(client, namespace, name).await? {
+        Some(cluster) => Ok(Some(cluster)),
+        // Kubernetes says the same of an object and of a kind that it doesn't have.
+        None if !clusters::defined(client).await? => Err(undefined()),
+        None => Ok(None),
+    }
+}
+
+/// Says that a cluster isn't there, with the names of those that could have been meant.
+pub(super) async fn missing(client: &Client, namespace: &str, name: &str) -> Failure {
+    // Whoever may see no more than one namespace gets the names of that one.
+    let known = match clusters::list(client, None).await {
+        Ok(known) => known,
+        Err(_) => clusters::list(client, Some(namespace)).await.unwrap_or_default(),
+    };
+    let known: Vec<(String, String)> =
+        known.iter().map(|cluster| (cluster.namespace().unwrap_or_default(), cluster.name_any())).collect();
+    let failure = Failure::new(Code::ClusterMissing, format!("there is no cluster {namespace}/{name}"));
+    match hint(&known, namespace, name) {
+        Some(hint) => failure.because(hint),
+        None => failure,
+    }
+    .next("`pgherd show cluster -A` lists those there are.")
+}
+
+fn hint(known: &[(String, String)], namespace: &str, name: &str) -> Option<String> {
+    let elsewhere: Vec<&str> =
+        known.iter().filter(|(_, other)| other == name).map(|(namespace, _)| namespace.as_str()).collect();
+    if !elsewhere.is_empty() {
+        return Some(format!("There is one of this name in {}: say `-n`.", elsewhere.join(" and ")));
+    }
+    let here: Vec<&str> =
+        (known.iter().filter(|(place, _)| place == namespace)).map(|(_, other)| other.as_str()).collect();
+    near(name, &here)
+}
+
+/// A question about the names that are close to one that isn't known, or the list of all if it is short.
+pub(super) fn near(name: &str, known: &[&str]) -> Option<String> {
+    let distance = |other: &&&str| strsim::damerau_levenshtein(name, other);
+    match known.iter().min_by_key(distance) {
+        Some(nearest) if distance(&nearest) <= NEAR => Some(format!("Did you mean {nearest:?}?")),
+        _ if (1..=5).contains(&known.len()) => Some(format!("There is: {}", known.join(", "))),
+        _ => None,
+    }
+}
+
+/// What is said where nobody ever installed the definitions.
+pub(super) fn undefined() -> Failure {
+    Failure::new(Code::NoInstallation, "this cluster doesn't know what a PostgresCluster is")
+        .next("Install first: `pgherd install -i FILE`. Or is it another cluster (`--context`)?")
+}
+
+/// A failed request about clusters, told as what it means when their kind is unknown.
+pub(super) async fn explained(client: &Client, error: k8s::Error) -> Failure {
+    let unknown = error.kind() == Kind::NotFound && matches!(clusters::defined(client).await, Ok(false));
+    if unknown { undefined() } else { error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_another_namespace_wins_over_a_near_one() {
+        let known = [("a".to_owned(), "hippo".to_owned()), ("b".to_owned(), "hipo".to_owned())];
+        let hint = |namespace, name| hint(&known, namespace, name);
+        assert_eq!(hint("b", "hippo").unwrap(), "There is one of this name in a: say `-n`.");
+        assert_eq!(hint("a", "hipppo").unwrap(), "Did you mean \"hippo\"?");
+        assert_eq!(hint("a", "elephant").unwrap(), "There is: hippo");
+        assert_eq!(hint("c", "elephant"), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! Database clusters and what belongs to one of them, as the verbs that people type need it.
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, ListParams, Preconditions},
+};
+
+use super::{Doing as _, Error, Kind, apply::Apply, cluster_objects::selector};
+use crate::api::{labels, postgres_cluster::PostgresCluster};
+
+/// Fields that the verbs set. The operator and the installer never set the same ones.
+const PERSON: Apply = Apply { manager: "pgherd", force: false };
+
+/// The clusters of a namespace, or of all when none is named.
+#[must_use]
+pub fn api(client: &Client, namespace: Option<&str>) -> Api<PostgresCluster> {
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// One cluster, if it exists.
+///
+/// # Errors
+/// When it can't be read.
+pub async fn find(client: &Client, namespace: &str, name: &str) -> Result<Option<PostgresCluster>, Error> {
+    let found = api(client, Some(namespace)).get_opt(name).await;
+    found.doing(|| format!("read cluster {namespace}/{name}"))
+}
+
+/// All clusters of a namespace, or of all when none is named, by namespace and name.
+///
+/// # Errors
+/// When they can't be listed.
+pub async fn list(client: &Client, namespace: Option<&str>) -> Result<Vec<PostgresCluster>, Error> {
+    let list = api(client, namespace).list(&ListParams::default()).await;
+    let mut items = list.doing(|| "list database clusters")?.items;
+    items.sort_by_key(|cluster| (cluster.namespace(), cluster.name_any()));
+    Ok(items)
+}
+
+/// Whether the server knows what a database cluster is.
+///
+/// # Errors
+/// When that can't be asked.
+pub async fn defined(client: &Client) -> Result<bool, Error> {
+    let version = <PostgresCluster as kube::Resource>::api_version(&());
+    match client.list_api_group_resources(&version).await.doing(|| format!("look for {version}")) {
+        Ok(kinds) => Ok(kinds.resources.iter().any(|kind| kind.name == "postgresclusters")),
+        Err(error) if error.kind() == Kind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Applies a cluster, or only asks what the server would make of it.
+///
+/// # Errors
+/// When the server refuses it.
+pub async fn apply(
+    client: &Client,
+    cluster: &PostgresCluster,
+    dry_run: bool,
+) -> Result<PostgresCluster, Error> {
+    let name = cluster.name_any();
+    let api = api(client, cluster.namespace().as_deref());
+    if dry_run { PERSON.dry_run(&api, &name, cluster).await } else { PERSON.run(&api, &name, cluster).await }
+}
+
+/// Begins to delete a cluster, unless another one has taken its name meanwhile.
+///
+/// # Errors
+/// When it can't be deleted.
+pub async fn delete(client: &Client, cluster: &PostgresCluster) -> Result<(), Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let name = cluster.name_any();
+    let mine = Preconditions { uid: cluster.uid(), resource_version: None };
+    let deleted = api(client, Some(&namespace))
+        .delete(&name, &DeleteParams::background().preconditions(mine))
+        .await
+        .map(drop);
+    match deleted.doing(|| format!("delete cluster {namespace}/{name}")) {
+        Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// The pods with PostgreSQL in them.
+///
+/// # Errors
+/// When they can't be listed.
+pub async fn pods(client: &Client, namespace: &str, cluster: &str) -> Result<Vec<Pod>, Error> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let list = api.list(&ListParams::default().labels(&instances(cluster))).await;
+    Ok(list.doing(|| format!("list the pods of {namespace}/{cluster}"))?.items)
+}
+
+/// Volumes of all kinds.
+///
+/// # Errors
+/// When they can't be listed.
+pub async fn volumes(
+    client: &Client,
+    namespace: &str,
+    cluster: &str,
+) -> Result<Vec<PersistentVolumeClaim>, Error> {
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    let list = api.list(&ListParams::default().labels(&selector(cluster))).await;
+    Ok(list.doing(|| format!("list the volumes of {namespace}/{cluster}"))?.items)
+}
+
+/// Services of all kinds.
+///
+/// # Errors
+/// When they can't be listed.
+pub async fn services(client: &Client, namespace: &str, cluster: &str) -> Result<Vec<Service>, Error> {
+    let api: Api<Service> = Api::namespaced(client.clone(), namespace);
+    let list = api.list(&ListParams::default().labels(&selector(cluster))).await;
+    Ok(list.doing(|| format!("list the services of {namespace}/{cluster}"))?.items)
+}
+
+/// Secrets of users, of one cluster or of all in a namespace, or everywhere.
+///
+/// # Errors
+/// When they can't be listed.
+pub async fn user_secrets(
+    client: &Client,
+    namespace: Option<&str>,
+    cluster: Option<&str>,
+) -> Result<Vec<Secret>, Error> {
+    let api: Api<Secret> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    let mut wanted = format!("{}={}", labels::ROLE, labels::ROLE_PGUSER);
+    if let Some(cluster) = cluster {
+        wanted = format!("{wanted},{}", selector(cluster));
+    }
+    let list = api.list(&ListParams::default().labels(&wanted)).await;
+    Ok(list.doing(|| "list the Secrets of users")?.items)
+}
+
+/// A Secret, if it exists.
+///
+/// # Errors
+/// When it can't be read.
+pub async fn secret(client: &Client, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    api.get_opt(name).await.doing(|| format!("read secret {namespace}/{name}"))
+}
+
+/// Selects the pods with PostgreSQL in them.
+pub(super) fn instances(cluster: &str) -> String {
+    format!("{},{}={}", selector(cluster), labels::DATA, labels::DATA_POSTGRES)
+}

@@ -1,0 +1,5 @@
+//! Talking to a PostgreSQL that runs, and to the Patroni beside it.
+
+pub mod login;
+pub mod member;
+pub mod session;
