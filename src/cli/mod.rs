@@ -9,6 +9,8 @@ pub mod output;
 mod prompt;
 pub mod verbs;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
@@ -21,6 +23,31 @@ pub use self::{
     prompt::{Prompter, Terminal},
     verbs::Verb,
 };
+
+/// What the binary does, from the arguments of the process to its exit code.
+///
+/// It is here and not in `main.rs`, because a future is compiled in the crate that waits for it: otherwise the binary would
+/// compile nearly all of the library a second time.
+#[must_use]
+pub fn main() -> ExitCode {
+    // The provider can be chosen once per process; nothing chose one before.
+    rustls::crypto::ring::default_provider().install_default().ok();
+
+    let cli = Cli::parse();
+    let printer = cli.printer();
+    cli.start_logging(&printer);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return printer.failure(&Failure::internal(error)).into(),
+    };
+    let exit = match runtime.block_on(cli.run(printer.clone())) {
+        Ok(exit) => exit,
+        Err(failure) => printer.failure(&failure),
+    };
+    // A prompt that was interrupted still sits in a blocking thread; the process doesn't wait for its answer.
+    runtime.shutdown_background();
+    Exit::into(exit)
+}
 
 /// Installs and runs PostgreSQL on Kubernetes.
 #[derive(Debug, Parser)]

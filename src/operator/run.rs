@@ -241,13 +241,15 @@ fn description(cluster: &PartialObjectMeta<PostgresCluster>) -> Option<u64> {
 }
 
 /// What of a pod asks for a look. Patroni writes into its annotations whenever the log grows; only what those say of the
-/// instance's state counts.
+/// instance's state counts. Of a pod that is stopping everything counts, its last trace included: a cluster that is being
+/// deleted waits for just that.
 fn course(pod: &Pod) -> Option<u64> {
     let state = pod_state(pod);
+    let trace = pod.resource_version().filter(|_| state.terminating);
     hashed(&(
-        pod.uid(),
+        (pod.uid(), trace),
         pod.labels(),
-        (state.primary, state.ready, state.running, state.terminating),
+        (state.primary, state.ready, state.running),
         state.patroni_state,
         state.waiting,
     ))
@@ -332,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_growing_log_asks_for_no_look() {
+    fn a_growing_log_asks_for_no_look_and_the_end_of_a_pod_for_one() {
         let pod = |status: &str| -> Pod {
             serde_json::from_value(json!({
                 "metadata": {
@@ -347,6 +349,13 @@ mod tests {
             }))
             .unwrap()
         };
+        let mut stopping = pod("{}");
+        stopping.metadata.deletion_timestamp = serde_json::from_value(json!("2026-03-01T12:00:00Z")).unwrap();
+        stopping.metadata.resource_version = Some("1".into());
+        let mut gone = stopping.clone();
+        gone.metadata.resource_version = Some("2".into());
+        assert_ne!(course(&stopping), course(&gone), "the end of a pod is a change");
+
         let before = course(&pod(r#"{"state":"running","xlog_location":1}"#));
         assert_eq!(before, course(&pod(r#"{"state":"running","xlog_location":2}"#)));
         assert_ne!(before, course(&pod(r#"{"state":"stopping","xlog_location":2}"#)));
