@@ -213,26 +213,27 @@ impl Removal<'_> {
         } else {
             None
         };
-        let work = async {
-            self.group("clusters", &clusters).await?;
-            // What runs goes first, so that nothing works with rights and certificates that are about to go.
-            let (running, rest): (Vec<_>, Vec<_>) =
-                objects.into_iter().partition(|id| matches!(id.kind.as_str(), "Deployment" | "Service"));
-            self.group("operator", &running).await?;
-            let lease = self.found.operator_lease();
-            let (definitions, rest): (Vec<_>, Vec<_>) =
-                rest.into_iter().chain([lease]).partition(|id| id.kind == "CustomResourceDefinition");
-            self.group("access", &rest).await?;
-            if definitions.is_empty() || removal::definitions_unused(client, self.found).await? {
-                return self.group("definitions", &definitions).await;
-            }
-            // Somebody came while the rest was going.
-            kept.extend(definitions.iter().map(|id| Kept {
-                object: id.to_string(),
-                why: "somebody else uses it by now".to_owned(),
-            }));
-            Ok::<(), Failure>(())
-        };
+        let work =
+            async {
+                self.group("clusters", &clusters).await?;
+                // What runs goes first, so that nothing works with rights and certificates that are about to go.
+                let (running, rest): (Vec<_>, Vec<_>) =
+                    objects.into_iter().partition(|id| matches!(id.kind.as_str(), "Deployment" | "Service"));
+                self.group("operator", &running).await?;
+                let lease = self.found.operator_lease();
+                let (definitions, rest): (Vec<_>, Vec<_>) =
+                    rest.into_iter().chain([lease]).partition(|id| id.kind == "CustomResourceDefinition");
+                self.group("access", &rest).await?;
+                if definitions.is_empty() || removal::definitions_unused(client, self.found).await? {
+                    return self.group("definitions", &definitions).await;
+                }
+                // Somebody came while the rest was going.
+                kept.extend(definitions.iter().map(|id| Kept {
+                    object: id.to_string(),
+                    why: "somebody else uses it by now".to_owned(),
+                }));
+                Ok::<(), Failure>(())
+            };
         match &held {
             Some(held) => tokio::select! {
                 outcome = work => outcome?,
