@@ -135,7 +135,10 @@ mod tests {
     fn roles_come_in_waves() {
         let catalogue = Catalogue::load(None).unwrap();
         let order: Vec<_> = catalogue.iter().map(|role| (role.wave, role.name.as_str())).collect();
-        assert_eq!(order, [(1, "namespaces"), (2, "access"), (2, "certificates"), (2, "definitions"), (3, "operator")]);
+        assert_eq!(
+            order,
+            [(1, "namespaces"), (2, "access"), (2, "certificates"), (2, "definitions"), (3, "operator")]
+        );
     }
 
     #[test]

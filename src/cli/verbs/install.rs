@@ -317,7 +317,9 @@ fn advice(seen: &[String]) -> Option<&'static str> {
     } else if says(&["Unschedulable", "FailedScheduling"]) {
         Some("No node takes the pod; what the scheduler says above tells which of its demands isn't met.")
     } else if says(&["CrashLoopBackOff", "ended with exit code"]) {
-        Some("The operator starts and ends again; its log says why (`kubectl logs -n NAMESPACE deployment/NAME`).")
+        Some(
+            "The operator starts and ends again; its log says why (`kubectl logs -n NAMESPACE deployment/NAME`).",
+        )
     } else {
         None
     }
