@@ -1,6 +1,13 @@
 //! What a run knows: settings merged from flags, environment and inventory, and the connection, made when first needed.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::sync::OnceCell;
 
@@ -148,13 +155,33 @@ pub struct Context {
     pub printer: Printer,
     prompter: Arc<dyn Prompter>,
     connection: OnceCell<Connection>,
+    /// Whether a program that was started takes the terminal's interrupts.
+    child: AtomicBool,
 }
 
 impl Context {
     /// A context that has not connected yet.
     #[must_use]
     pub fn new(settings: Settings, printer: Printer, prompter: Box<dyn Prompter>) -> Self {
-        Self { settings, printer, prompter: prompter.into(), connection: OnceCell::new() }
+        Self {
+            settings,
+            printer,
+            prompter: prompter.into(),
+            connection: OnceCell::new(),
+            child: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on an interrupt from the terminal is for a program that was started, which gets it too: psql, for one, only
+    /// cancels a statement.
+    pub fn leave_interrupts_to_child(&self) {
+        self.child.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that is so.
+    #[must_use]
+    pub fn interrupts_are_for_child(&self) -> bool {
+        self.child.load(Ordering::Relaxed)
     }
 
     /// The connection to the cluster, made and checked on the first call.

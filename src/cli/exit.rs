@@ -7,37 +7,52 @@ use strum::IntoEnumIterator as _;
 /// How a run of `pgherd` ended. A number keeps its meaning for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[repr(u8)]
 pub enum Exit {
     /// Done, or nothing to do.
-    Success = 0,
+    Success,
     /// A defect of pgherd, or of the machine that it runs on.
-    Internal = 1,
+    Internal,
     /// The command line is not understood.
-    Usage = 2,
+    Usage,
     /// The inventory can't be read or has mistakes.
-    Inventory = 3,
+    Inventory,
     /// Kubernetes can't be reached, or doesn't accept who calls.
-    Unreachable = 4,
+    Unreachable,
     /// Something was asked for and applied, but did not become ready.
-    NotReady = 5,
+    NotReady,
     /// Not done, for want of a confirmation or because something stands against it.
-    Refused = 6,
+    Refused,
     /// What was named doesn't exist.
-    NotFound = 7,
+    NotFound,
     /// The API server rejected an object or a request.
-    Rejected = 8,
+    Rejected,
     /// Somebody else is at it.
-    Busy = 9,
+    Busy,
     /// Interrupted by a signal.
-    Interrupted = 130,
+    Interrupted,
+    /// As the program ended that pgherd ran for the user.
+    #[strum(disabled)]
+    Child(u8),
 }
 
 impl Exit {
     /// The number that the process ends with.
     #[must_use]
     pub fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Success => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::Inventory => 3,
+            Self::Unreachable => 4,
+            Self::NotReady => 5,
+            Self::Refused => 6,
+            Self::NotFound => 7,
+            Self::Rejected => 8,
+            Self::Busy => 9,
+            Self::Interrupted => 130,
+            Self::Child(code) => code,
+        }
     }
 
     /// What the number tells a script, and what was done by then.
@@ -72,6 +87,7 @@ impl Exit {
             Self::Interrupted => {
                 "Interrupted by a signal. What was applied stays; the next run goes on from there."
             }
+            Self::Child(_) => "The exit code of the program that was run, such as psql.",
         }
     }
 
@@ -91,7 +107,8 @@ impl Exit {
             "\nA failure is told on standard error: what failed with its stable code in brackets, why, and what to \
              do next. With\n`-o json` or `-o yaml` it is one document there, with the keys `code`, `exit`, `error`, \
              `details` and `next`, and\nprogress isn't printed unless `-v` asks for it; standard output holds the \
-             result and nothing else.\n",
+             result and nothing else.\n\
+             \n`pgherd psql` ends with the exit code of psql once that has started.\n",
         );
         page
     }

@@ -99,22 +99,32 @@ impl Cli {
         }
         tokio::select! {
             outcome = verb.run(&context) => outcome,
-            () = interrupted() => Err(Failure::new(Code::Interrupted, "interrupted")
+            () = interrupted(&context) => Err(Failure::new(Code::Interrupted, "interrupted")
                 .next("What was done by now stays; the same command goes on from there.")),
         }
     }
 }
 
-/// Waits for SIGINT or SIGTERM.
-async fn interrupted() {
+/// Waits for SIGTERM, or for a SIGINT that is meant for this process.
+async fn interrupted(context: &Context) {
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
             Ok(mut signal) => signal.recv().await,
             Err(_) => std::future::pending().await,
         }
     };
+    let typed = async {
+        loop {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            if !context.interrupts_are_for_child() {
+                return;
+            }
+        }
+    };
     tokio::select! {
-        result = tokio::signal::ctrl_c() => if result.is_err() { std::future::pending().await },
+        () = typed => {}
         _ = terminated => {}
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod applier;
 pub mod apply;
+pub mod attach;
 pub mod client;
 pub mod cluster_objects;
 pub mod cluster_wait;

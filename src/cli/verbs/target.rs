@@ -5,7 +5,7 @@ use kube::{Client, ResourceExt as _};
 use crate::{
     api::postgres_cluster::PostgresCluster,
     cli::{Code, Context, Failure},
-    k8s::{self, Kind, client::Connection, clusters},
+    k8s::{client::Connection, clusters},
 };
 
 /// How many edits a name may be away from the one that was typed to be worth a mention.
@@ -85,15 +85,9 @@ pub(super) fn near(name: &str, known: &[&str]) -> Option<String> {
 }
 
 /// What is said where nobody ever installed the definitions.
-pub(super) fn undefined() -> Failure {
+fn undefined() -> Failure {
     Failure::new(Code::NoInstallation, "this cluster doesn't know what a PostgresCluster is")
         .next("Install first: `pgherd install -i FILE`. Or is it another cluster (`--context`)?")
-}
-
-/// A failed request about clusters, told as what it means when their kind is unknown.
-pub(super) async fn explained(client: &Client, error: k8s::Error) -> Failure {
-    let unknown = error.kind() == Kind::NotFound && matches!(clusters::defined(client).await, Ok(false));
-    if unknown { undefined() } else { error.into() }
 }
 
 #[cfg(test)]

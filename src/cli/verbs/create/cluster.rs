@@ -19,6 +19,7 @@ use crate::{
         names::{ClusterName, SettingName, UserName},
     },
     k8s::{
+        self, Kind,
         client::Connection,
         cluster_wait::{self, ClusterWaitError},
         clusters,
@@ -110,8 +111,11 @@ impl Args {
         let would_be = match clusters::apply(client, &manifest.resource, true).await {
             Ok(would_be) => would_be,
             Err(_) if existing.is_some() => return Err(exists(&namespace, &name)),
-            Err(error) => return Err(target::explained(client, error).await),
+            Err(error) => return Err(rejected(&manifest.resource, error)),
         };
+        if existing.as_ref().is_some_and(|existing| !unfinished(existing, &would_be)) {
+            return Err(exists(&namespace, &name));
+        }
         if !defaults.watched {
             unwatched(printer, &namespace, &defaults.inventory);
         }
@@ -121,13 +125,12 @@ impl Args {
             return Ok(Exit::Success);
         }
         let resource = match existing {
-            Some(existing) if unfinished(&existing, &would_be) => existing,
-            Some(_) => return Err(exists(&namespace, &name)),
+            Some(existing) => existing,
             None => {
                 let line = printer.start(&name);
                 let resource = match clusters::apply(client, &manifest.resource, false).await {
                     Ok(resource) => resource,
-                    Err(error) => return Err(target::explained(client, error).await),
+                    Err(error) => return Err(rejected(&manifest.resource, error)),
                 };
                 line.done(&format!("created: {}", manifest.summary()));
                 resource
@@ -281,6 +284,23 @@ fn refused(unmet: &Unmet) -> Failure {
             failure.next("Choose one of these, or say which image it is in: `--image REFERENCE`.")
         }
         _ => failure.next(format!("Choose one of these with `{}`.", unmet.flag())),
+    }
+}
+
+fn rejected(resource: &PostgresCluster, error: k8s::Error) -> Failure {
+    let (namespace, message) = (resource.namespace().unwrap_or_default(), error.message());
+    let kind = error.kind();
+    let failure = Failure::new(
+        Failure::from(error).code(),
+        format!("cluster {namespace}/{} can't be created", resource.name_any()),
+    )
+    .because(message);
+    match kind {
+        Kind::NotFound => failure.next("Create the namespace first, or say another one with `-n`."),
+        Kind::Forbidden => {
+            failure.next("Ask an administrator of the cluster for the right to create a PostgresCluster.")
+        }
+        _ => failure,
     }
 }
 

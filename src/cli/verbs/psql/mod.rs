@@ -1,5 +1,8 @@
 //! `pgherd psql`.
 
+mod in_pod;
+mod local;
+mod raw;
 mod route;
 
 use std::time::Duration;
@@ -91,7 +94,10 @@ impl Args {
         if self.ping {
             return ping(context, connection, &route).await;
         }
-        Err(Failure::internal("not there yet"))
+        match local::find() {
+            Some(program) => local::run(context, &connection.client, program, route, self.arguments).await,
+            None => in_pod::run(&connection.client, &route, self.arguments).await,
+        }
     }
 }
 
