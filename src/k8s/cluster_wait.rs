@@ -150,6 +150,14 @@ async fn wait<T>(
     }
 }
 
+/// Whether a volume is deleted with its cluster; one that somebody took out of it stays.
+#[must_use]
+pub fn goes_with_its_cluster(claim: &PersistentVolumeClaim) -> bool {
+    let kind = <PostgresCluster as kube::Resource>::kind(&());
+    claim.metadata.deletion_timestamp.is_some()
+        || claim.owner_references().iter().any(|owner| owner.kind == kind)
+}
+
 /// A condition that is about the description as it is now.
 fn current<'a>(cluster: &'a PostgresCluster, type_: &str) -> Option<(bool, &'a str)> {
     let condition = conditions::find_condition(&cluster.status.as_ref()?.conditions, type_)?;
@@ -172,6 +180,7 @@ impl Picture {
             Seen::Volume(event) => {
                 self.listed[2] |= matches!(event, Watched::InitDone);
                 keep(&mut self.volumes, event);
+                self.volumes.retain(|_, claim| goes_with_its_cluster(claim));
             }
         }
     }

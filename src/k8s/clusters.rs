@@ -150,6 +150,15 @@ pub async fn secret(client: &Client, namespace: &str, name: &str) -> Result<Opti
     api.get_opt(name).await.doing(|| format!("read secret {namespace}/{name}"))
 }
 
+/// What a volume holds, or is to hold once it exists.
+#[must_use]
+pub fn size(claim: &PersistentVolumeClaim) -> Option<String> {
+    let there = claim.status.as_ref().and_then(|status| status.capacity.as_ref());
+    let asked = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref());
+    let asked = asked.and_then(|resources| resources.requests.as_ref());
+    [there, asked].into_iter().flatten().find_map(|sizes| sizes.get("storage")).map(|size| size.0.clone())
+}
+
 /// Selects the pods with PostgreSQL in them.
 pub(super) fn instances(cluster: &str) -> String {
     format!("{},{}={}", selector(cluster), labels::DATA, labels::DATA_POSTGRES)

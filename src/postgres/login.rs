@@ -79,14 +79,23 @@ pub fn user_of(secret: &Secret) -> Option<&str> {
 /// The Secret with the certificate of the authority that signed the server's, and the key it is under.
 #[must_use]
 pub fn authority_of(cluster: &PostgresCluster) -> (String, String) {
-    const ROOTS: &str = "ca.crt";
+    certificate_file(cluster, "ca.crt")
+}
+
+/// The Secret with the certificate that the server shows, and the key it is under.
+#[must_use]
+pub fn certificate_of(cluster: &PostgresCluster) -> (String, String) {
+    certificate_file(cluster, "tls.crt")
+}
+
+/// Where the user's own certificates are, or else the operator's.
+fn certificate_file(cluster: &PostgresCluster, file: &str) -> (String, String) {
     match &cluster.spec.custom_tls_secret {
         Some(custom) => {
-            let mut items = custom.items.iter().flatten();
-            let item = items.find(|item| item.path == ROOTS);
-            (custom.name.clone(), item.map_or_else(|| ROOTS.to_owned(), |item| item.key.clone()))
+            let item = custom.items.iter().flatten().find(|item| item.path == file);
+            (custom.name.clone(), item.map_or_else(|| file.to_owned(), |item| item.key.clone()))
         }
-        None => (ClusterNames::new(&cluster.name_any()).server_certificate(), ROOTS.to_owned()),
+        None => (ClusterNames::new(&cluster.name_any()).server_certificate(), file.to_owned()),
     }
 }
 

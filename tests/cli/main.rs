@@ -8,3 +8,4 @@ mod inventory;
 mod reference;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
+mod verbs;

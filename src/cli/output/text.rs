@@ -53,6 +53,28 @@ pub fn counted(count: usize, noun: &str) -> String {
     }
 }
 
+/// An amount of data as people read it: `0 B`, `12 KiB`, `1.4 GiB`.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    const STEP: u64 = 1024;
+    let mut unit = 1;
+    let mut name = "B";
+    for larger in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
+        if count / unit < STEP {
+            break;
+        }
+        unit *= STEP;
+        name = larger;
+    }
+    let (whole, rest) = (count / unit, count % unit);
+    // Below ten a tenth tells something; in whole bytes there is none.
+    if unit > 1 && whole < 10 {
+        format!("{whole}.{} {name}", rest / (unit / 10).max(1) % 10)
+    } else {
+        format!("{whole} {name}")
+    }
+}
+
 /// A duration as people read it: `0.3s`, `12s`, `2m5s`.
 #[must_use]
 pub fn elapsed(duration: Duration) -> String {
@@ -83,6 +105,12 @@ mod tests {
         );
         let shown = [300, 12_900, 125_000].map(|millis| elapsed(Duration::from_millis(millis)));
         assert_eq!(shown, ["0.3s", "12s", "2m5s"]);
+    }
+
+    #[test]
+    fn amounts_of_data_read_well() {
+        let shown = [0, 1023, 1024, 12_288, 1_503_238_553, u64::MAX].map(bytes);
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "12 KiB", "1.4 GiB", "15 EiB"]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What a cluster gets that asks for nothing else: from the inventory that was named, or from the installation's record.
 
+use kube::Client;
+
 use crate::{
     cli::{Code, Context, Failure},
     inventory::Inventory,
-    k8s::client::Connection,
     roles::record::{RecordError, Which, load_record},
 };
 
@@ -15,16 +16,20 @@ pub(super) struct Found {
     pub(super) watched: bool,
 }
 
-/// Finds it.
+/// The inventory that was named, if any. Its mistakes are worth telling before anybody talks to a cluster.
+pub(super) fn named(context: &Context) -> Result<Option<Inventory>, Failure> {
+    context.settings.inventory.as_ref().map(|_| context.inventory()).transpose()
+}
+
+/// Finds what is in force.
 pub(super) async fn find(
-    context: &Context,
-    connection: &Connection,
+    named: Option<Inventory>,
+    client: &Client,
     namespace: &str,
 ) -> Result<Found, Failure> {
-    if context.settings.inventory.is_some() {
-        return Ok(found(context.inventory()?, namespace));
+    if let Some(inventory) = named {
+        return Ok(found(inventory, namespace));
     }
-    let client = &connection.client;
     let watching = Which { watching: Some(namespace), ..Which::default() };
     let record = match load_record(client, watching).await {
         // Better the defaults of an operator that looks elsewhere, and a warning, than none.

@@ -3,10 +3,12 @@
 pub mod completion;
 pub mod create;
 mod defaults;
+pub mod delete;
 pub mod install;
 pub mod inventory;
 pub mod operator;
 pub mod psql;
+pub mod show;
 mod target;
 pub mod uninstall;
 pub mod version;
@@ -26,6 +28,10 @@ pub enum Verb {
     Uninstall(uninstall::Args),
     /// Create a database cluster
     Create(create::Args),
+    /// Show database clusters and their users
+    Show(show::Args),
+    /// Delete a database cluster
+    Delete(delete::Args),
     /// Open a session with a database cluster
     Psql(psql::Args),
     /// Work on an inventory, without a cluster
@@ -53,6 +59,8 @@ impl Verb {
             Self::Install(args) => args.run(context).await,
             Self::Uninstall(args) => args.run(context).await,
             Self::Create(args) => args.run(context).await,
+            Self::Show(args) => args.run(context).await,
+            Self::Delete(args) => args.run(context).await,
             Self::Psql(args) => args.run(context).await,
             Self::Inventory(args) => args.run(context),
             Self::Version(args) => args.run(context).await,

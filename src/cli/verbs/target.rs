@@ -75,7 +75,7 @@ fn hint(known: &[(String, String)], namespace: &str, name: &str) -> Option<Strin
 }
 
 /// A question about the names that are close to one that isn't known, or the list of all if it is short.
-pub(super) fn near(name: &str, known: &[&str]) -> Option<String> {
+fn near(name: &str, known: &[&str]) -> Option<String> {
     let distance = |other: &&&str| strsim::damerau_levenshtein(name, other);
     match known.iter().min_by_key(distance) {
         Some(nearest) if distance(&nearest) <= NEAR => Some(format!("Did you mean {nearest:?}?")),
@@ -84,8 +84,26 @@ pub(super) fn near(name: &str, known: &[&str]) -> Option<String> {
     }
 }
 
+/// Says that a user isn't there, with the names of those that could have been meant.
+pub(super) fn no_user(namespace: &str, cluster: Option<&str>, user: &str, known: &[String]) -> Failure {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let (place, list) = match cluster {
+        Some(cluster) => (
+            format!("cluster {namespace}/{cluster}"),
+            format!("pgherd show user -c {cluster} -n {namespace}"),
+        ),
+        None => (format!("namespace {namespace}"), format!("pgherd show user -n {namespace}")),
+    };
+    let failure = Failure::new(Code::UserMissing, format!("{place} has no user {user:?}"));
+    match near(user, &known) {
+        Some(hint) => failure.because(hint),
+        None => failure,
+    }
+    .next(format!("`{list}` lists those there are."))
+}
+
 /// What is said where nobody ever installed the definitions.
-fn undefined() -> Failure {
+pub(super) fn undefined() -> Failure {
     Failure::new(Code::NoInstallation, "this cluster doesn't know what a PostgresCluster is")
         .next("Install first: `pgherd install -i FILE`. Or is it another cluster (`--context`)?")
 }

@@ -98,9 +98,10 @@ impl Args {
     /// When the defaults aren't known, there is one of that name, it is rejected, or doesn't become ready.
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let (dry_run, no_wait) = (self.dry_run, self.no_wait);
+        let named = defaults::named(context)?;
         let connection = context.connection().await?;
         let namespace = target::namespace(context, connection);
-        let defaults = defaults::find(context, connection, &namespace).await?;
+        let defaults = defaults::find(named, &connection.client, &namespace).await?;
         let manifest =
             manifest::build(self.wish(&namespace), &defaults.inventory).map_err(|unmet| refused(&unmet))?;
         let client = &connection.client;

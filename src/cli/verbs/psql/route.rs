@@ -110,14 +110,8 @@ async fn login(
                 .next(format!("Is it ready? `pgherd show cluster {name} -n {namespace}`"))
         })?,
         (None, Some(user)) => {
-            let known: Vec<&str> = secrets.iter().filter_map(login::user_of).collect();
-            let failure =
-                Failure::new(Code::UserMissing, format!("cluster {namespace}/{name} has no user {user:?}"));
-            return Err(match target::near(user, &known) {
-                Some(hint) => failure.because(hint),
-                None => failure,
-            }
-            .next(format!("`pgherd show user -c {name} -n {namespace}` lists those there are.")));
+            let known: Vec<String> = secrets.iter().filter_map(login::user_of).map(str::to_owned).collect();
+            return Err(target::no_user(namespace, Some(&name), user, &known));
         }
     };
     Login::read(secret, database).map_err(|error| {

@@ -1,0 +1,108 @@
+//! Clusters for people. Pure.
+
+use super::view::{Detail, Row, Summary};
+use crate::{
+    cli::output::{bytes, counted, table},
+    postgres::member::Role,
+};
+
+/// What stands where nothing is known.
+const NOTHING: &str = "–";
+/// Width of the labels below the instances.
+const LABEL: usize = 16;
+
+/// Clusters, a line each.
+pub(super) fn list(summaries: &[Summary], everywhere: bool) -> String {
+    if summaries.is_empty() {
+        return String::new();
+    }
+    let mut header = vec!["NAME", "STATE", "POSTGRESQL", "INSTANCES"];
+    if everywhere {
+        header.insert(0, "NAMESPACE");
+    }
+    let rows = summaries.iter().map(|summary| {
+        let mut row = vec![
+            summary.name.clone(),
+            summary.state.clone(),
+            summary.postgres_version.to_string(),
+            format!("{} of {}", summary.ready, summary.instances),
+        ];
+        if everywhere {
+            row.insert(0, summary.namespace.clone());
+        }
+        row
+    });
+    table(&header, rows)
+}
+
+/// One cluster.
+pub(super) fn detail(detail: &Detail) -> String {
+    let summary = &detail.summary;
+    let mut first = vec![
+        summary.name.clone(),
+        summary.state.clone(),
+        format!("PostgreSQL {}", summary.postgres_version),
+        counted(summary.instances, "instance"),
+    ];
+    first.extend(detail.certificate_days.map(|days| match days {
+        ..0 => "certificate expired".to_owned(),
+        days => format!("certificate {}", counted(usize::try_from(days).unwrap_or(0), "day")),
+    }));
+    let mut text = first.join("   ") + "\n";
+    if !detail.members.is_empty() {
+        let header = ["INSTANCE", "ROLE", "STATE", "LAG", "TIMELINE", "NODE", "SIZE"];
+        for line in table(&header, detail.members.iter().map(instance)).lines() {
+            text.extend(["  ", line, "\n"]);
+        }
+    }
+    let mut label = |name: &str, value: String| text.push_str(&format!("  {name:<LABEL$}  {value}\n"));
+    let services: Vec<String> =
+        detail.services.iter().map(|service| format!("{} ({})", service.name, service.purpose)).collect();
+    if !services.is_empty() {
+        label("Services", services.join("   "));
+    }
+    for service in detail.services.iter().filter(|service| !service.external.is_empty()) {
+        label("Outside", format!("{}: {}", service.name, service.external.join(", ")));
+    }
+    if let Some((count, changes)) = detail.pending() {
+        let changes: Vec<String> = changes
+            .into_iter()
+            .map(|(name, change)| format!("{name} {} → {}", plain(&change.old), plain(&change.new)))
+            .collect();
+        let what = if changes.is_empty() { String::new() } else { format!("{}: ", changes.join(", ")) };
+        label("Pending", format!("{what}restart of {}", counted(count, "instance")));
+    }
+    for trouble in &detail.conditions {
+        label(&trouble.type_, format!("{}: {}", trouble.reason, trouble.message));
+    }
+    text
+}
+
+fn instance(row: &Row) -> Vec<String> {
+    let member = &row.member;
+    let or_nothing = |value: Option<String>| value.unwrap_or_else(|| NOTHING.to_owned());
+    vec![
+        member.name.clone(),
+        or_nothing(member.role.map(|role| {
+            match role {
+                Role::Primary => "primary",
+                Role::Replica => "replica",
+            }
+            .to_owned()
+        })),
+        member.state.clone(),
+        or_nothing(member.lag.map(bytes)),
+        or_nothing(member.timeline.map(|timeline| timeline.to_string())),
+        or_nothing(member.node.clone()),
+        or_nothing(row.size.clone()),
+    ]
+}
+
+/// A value without the quotes of JSON.
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;
