@@ -1,0 +1,194 @@
+//! What was measured, as a table for people and as JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::{create::Phases, process::Sample};
+
+/// What each number is to be below.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Goals {
+    /// Installing, as a multiple of the floor.
+    install_ratio: f64,
+    /// Seconds from the request to a ready cluster.
+    create_seconds: f64,
+    /// The operator's memory with one cluster, in millions of bytes.
+    operator_megabytes: f64,
+    /// The operator's processor time until its first cluster is ready, in seconds.
+    operator_cpu_seconds: f64,
+}
+
+const GOALS: Goals =
+    Goals { install_ratio: 1.3, create_seconds: 8.0, operator_megabytes: 25.0, operator_cpu_seconds: 0.8 };
+
+/// Everything from one run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    version: &'static str,
+    kubernetes: String,
+    processors: usize,
+    /// The one-minute load of the machine when the run began: above 1 somebody else was at work.
+    load_before: Option<f64>,
+    definitions_in_every_install: bool,
+    goals: Goals,
+    /// Seconds of each installation by kubectl.
+    pub(crate) floor: Vec<f64>,
+    /// Seconds of each installation by pgherd.
+    pub(crate) install: Vec<f64>,
+    /// Steps of each creation.
+    pub(crate) create: Vec<Phases>,
+    /// The operator's process.
+    pub(crate) operator: Operator,
+}
+
+/// The operator's process at four moments.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Operator {
+    /// The installation is complete.
+    pub(crate) started: Option<Sample>,
+    /// Its first cluster is ready.
+    pub(crate) ready: Option<Sample>,
+    /// The cluster was at rest for a while.
+    pub(crate) rested: Option<Sample>,
+    /// How long.
+    pub(crate) rest_seconds: u64,
+    /// All clusters were created and deleted.
+    pub(crate) ended: Option<Sample>,
+}
+
+impl Report {
+    pub(crate) fn new(kubernetes: &str, definitions_in_every_install: bool) -> Self {
+        let load = fs_err::read_to_string("/proc/loadavg").unwrap_or_default();
+        Self {
+            version: pgherd::VERSION,
+            kubernetes: kubernetes.to_owned(),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            load_before: load.split_whitespace().next().and_then(|number| number.parse().ok()),
+            definitions_in_every_install,
+            goals: GOALS,
+            floor: Vec::new(),
+            install: Vec::new(),
+            create: Vec::new(),
+            operator: Operator::default(),
+        }
+    }
+
+    /// The table for people.
+    pub(crate) fn table(&self) -> String {
+        let mut text = format!(
+            "pgherd {} on Kubernetes {}, {} processors, load {} before the run\n\n",
+            self.version,
+            self.kubernetes,
+            self.processors,
+            self.load_before.map_or_else(|| "unknown".to_owned(), |load| load.to_string())
+        );
+        text.push_str("Install, seconds                 min  median     max   runs   goal\n");
+        row(&mut text, "kubectl apply and wait", &self.floor, "");
+        row(&mut text, "pgherd install", &self.install, "");
+        let ratio = median(&self.install).zip(median(&self.floor)).map(|(own, floor)| own / floor);
+        if let Some(ratio) = ratio {
+            let goal = below(ratio, GOALS.install_ratio);
+            writeln!(
+                text,
+                "  {:<26}{:>16}             {goal}",
+                "median of the medians",
+                format!("{ratio:.2}x")
+            )
+            .ok();
+        }
+        let made = if self.definitions_in_every_install { "made anew each time" } else { "there already" };
+        writeln!(text, "  The definition of PostgresCluster was {made}.").ok();
+
+        text.push_str("\nCreate one instance, seconds     min  median     max   runs   goal\n");
+        let names = Phases::default().steps().map(|(name, _)| name);
+        for (index, name) in names.into_iter().enumerate() {
+            let values: Vec<f64> = self.create.iter().filter_map(|run| run.steps()[index].1).collect();
+            let goal = match (name, median(&values)) {
+                ("cluster ready", Some(median)) => below(median, GOALS.create_seconds),
+                _ => String::new(),
+            };
+            row(&mut text, name, &values, &goal);
+        }
+        self.operator.table(&mut text);
+        text
+    }
+}
+
+impl Operator {
+    fn table(&self, text: &mut String) {
+        let moments = [
+            ("installed", self.started),
+            ("first cluster ready", self.ready),
+            ("at rest since", self.rested),
+            ("all clusters deleted", self.ended),
+        ];
+        if moments.iter().all(|(_, sample)| sample.is_none()) {
+            text.push_str("\nThe operator's process was not on this machine.\n");
+            return;
+        }
+        text.push_str("\nOperator, MB                resident     own    peak  container   CPU seconds\n");
+        for (name, sample) in moments {
+            let Some(sample) = sample else { continue };
+            let name = match name {
+                "at rest since" => format!("{} s later, at rest", self.rest_seconds),
+                other => other.to_owned(),
+            };
+            let container =
+                sample.container.map_or_else(String::new, |bytes| format!("{:.1}", megabytes(bytes)));
+            writeln!(
+                text,
+                "  {name:<26}{:>8.1}{:>8.1}{:>8.1}{container:>11}{:>14.2}",
+                megabytes(sample.resident),
+                megabytes(sample.anonymous),
+                megabytes(sample.peak),
+                sample.cpu
+            )
+            .ok();
+        }
+        if let Some(ready) = self.ready {
+            let memory = below(megabytes(ready.resident), GOALS.operator_megabytes);
+            let cpu = below(ready.cpu, GOALS.operator_cpu_seconds);
+            writeln!(text, "  With one cluster: MB resident {memory}; CPU seconds from its start {cpu}").ok();
+        }
+        if let Some((ready, rested)) = self.ready.zip(self.rested) {
+            let used = rested.cpu - ready.cpu;
+            writeln!(text, "  At rest: {used:.2} CPU seconds in {} s", self.rest_seconds).ok();
+        }
+    }
+}
+
+fn row(text: &mut String, name: &str, values: &[f64], goal: &str) {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match (sorted.first(), median(values), sorted.last()) {
+        (Some(min), Some(median), Some(max)) => {
+            let line = format!("  {name:<26}{min:>8.2}{median:>8.2}{max:>8.2}{:>7}   {goal}", values.len());
+            writeln!(text, "{}", line.trim_end()).ok();
+        }
+        _ => {
+            writeln!(text, "  {name:<26}   not seen").ok();
+        }
+    }
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(sorted[middle]),
+        _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
+    }
+}
+
+fn below(value: f64, goal: f64) -> String {
+    let met = if value < goal { "met" } else { "MISSED" };
+    format!("below {goal}: {met}")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people to read")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
