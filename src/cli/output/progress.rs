@@ -30,7 +30,7 @@ impl Line {
     pub(super) fn start(printer: Printer, name: &str) -> Self {
         let bar = printer.live().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
                 bar.set_style(style.tick_strings(&["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "]));
             }
             bar.set_message(name.to_owned());
@@ -49,9 +49,7 @@ impl Line {
     /// something else than before.
     pub fn update(&self, text: &str) {
         if let Some(bar) = &self.bar {
-            let waited = self.started.elapsed();
-            let time = if waited.as_secs() < 1 { String::new() } else { format!(" ({}s)", waited.as_secs()) };
-            bar.set_message(format!("{:NAME$} {text}{time}", self.name));
+            bar.set_message(format!("{:NAME$} {text}", self.name));
             return;
         }
         *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
@@ -75,14 +73,24 @@ impl Line {
         }
     }
 
-    fn finish(self, mark: &str, text: &str) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+    fn finish(mut self, mark: &str, text: &str) {
+        self.clear();
         let text = format!("{:NAME$} {text}", self.name);
         let time = elapsed(self.started.elapsed());
         let gap = (WIDTH - 2).saturating_sub(text.chars().count() + time.len()).max(2);
         self.printer.line(&format!("{mark} {text}{}{time}", " ".repeat(gap)));
+    }
+}
+
+impl Line {
+    /// Takes the live line off the terminal. A bar that is only finished would keep its row there.
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+            if let Some(bars) = self.printer.live() {
+                bars.remove(&bar);
+            }
+        }
     }
 }
 
@@ -103,9 +111,7 @@ async fn tell(printer: Printer, name: String, pending: Arc<Mutex<Option<String>>
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.clear();
         if let Some(ticking) = self.ticking.take() {
             ticking.abort();
         }
