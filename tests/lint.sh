@@ -38,7 +38,7 @@ scripts() {
 }
 
 clippy() {
-  cargo clippy --release --locked --all-targets -- -D warnings
+  cargo clippy --profile quick --locked --all-targets -- -D warnings
 }
 
 shell() {

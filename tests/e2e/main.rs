@@ -2,10 +2,13 @@
 //!
 //! Every test has an installation of its own, so tests run side by side and beside whatever else is in the cluster.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails by panicking")]
 
 #[path = "../support/cluster.rs"]
 mod cluster;
+mod database;
+#[path = "../support/databases.rs"]
+mod databases;
 mod install;
 #[path = "../support/sandbox.rs"]
 mod sandbox;

@@ -58,7 +58,7 @@ pub(crate) struct Installation {
     pub(crate) home: String,
     /// The watched namespace.
     pub(crate) databases: String,
-    sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
 }
 
 impl Installation {

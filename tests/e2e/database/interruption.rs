@@ -1,0 +1,241 @@
+//! An operator that is killed at any moment of creating a cluster.
+
+use std::{collections::BTreeMap, io::Write as _};
+
+use kube::ResourceExt;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde_json::Value;
+
+use super::super::{
+    cluster::{Installation, PATIENCE},
+    databases::{PREFIX, described},
+};
+
+/// When the operator is killed: how far the creation has come by then.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// So many objects exist.
+    Objects(usize),
+    /// A pod of an instance exists.
+    Pod,
+    /// An instance accepts writes.
+    Primary,
+    /// Roles and databases are set up.
+    Users,
+}
+
+const MOMENTS: [Moment; 10] = [
+    Moment::Objects(1),
+    Moment::Objects(2),
+    Moment::Objects(4),
+    Moment::Objects(6),
+    Moment::Objects(9),
+    Moment::Objects(12),
+    Moment::Objects(15),
+    Moment::Pod,
+    Moment::Primary,
+    Moment::Users,
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_killed_at_ten_moments_ends_in_the_same_cluster() {
+    let Some(installation) = Installation::new("interrupted").await else { return };
+    installation.succeed(&["install", "-y"]);
+    installation.stop_operator().await;
+
+    let operator = installation.start_operator();
+    installation.describe(&described("whole", 1)).await;
+    installation.ready("whole").await;
+    let whole = shapes(&installation, "whole").await;
+    assert!(whole.len() >= 15, "{:?}", whole.keys());
+    installation.delete("whole").await;
+    operator.kill();
+
+    for (index, moment) in MOMENTS.into_iter().enumerate() {
+        let name = format!("part{index}");
+        installation.describe(&described(&name, 1)).await;
+        let operator = installation.start_operator();
+        reached(&installation, &name, moment).await;
+        operator.kill();
+    }
+    let _operator = installation.start_operator();
+    for (index, moment) in MOMENTS.into_iter().enumerate() {
+        let name = format!("part{index}");
+        installation.ready(&name).await;
+        assert_eq!(shapes(&installation, &name).await, whole, "killed at {moment:?}");
+    }
+    for index in 0..MOMENTS.len() {
+        installation.delete(&format!("part{index}")).await;
+    }
+    installation.succeed(&["uninstall", "-y"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_starts_again_writes_nothing() {
+    let Some(installation) = Installation::new("again").await else { return };
+    installation.succeed(&["install", "-y"]);
+    installation.stop_operator().await;
+    let operator = installation.start_operator();
+    installation.describe(&described("calm", 1)).await;
+    installation.ready("calm").await;
+    operator.kill();
+
+    let before = versions(&installation).await;
+    let _operator = installation.start_operator();
+    // A second cluster that becomes ready proves that this operator has looked at the first one, too.
+    installation.describe(&described("witness", 1)).await;
+    installation.ready("witness").await;
+    let after = versions(&installation).await;
+    assert_eq!(before, after);
+    for name in ["calm", "witness"] {
+        installation.delete(name).await;
+    }
+    installation.succeed(&["uninstall", "-y"]);
+}
+
+/// The seeded sample of a longer campaign: `PGHERD_ROUNDS` clusters, each created by an operator that is killed several
+/// times at moments that `PGHERD_SEED` chooses.
+#[tokio::test(flavor = "multi_thread")]
+async fn soak_of_operators_killed_at_random() {
+    let Some(installation) = Installation::new("soak").await else { return };
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let (seed, rounds) = (number("PGHERD_SEED").unwrap_or(1), number("PGHERD_ROUNDS").unwrap_or(1));
+    let mut rng = StdRng::seed_from_u64(seed);
+    installation.succeed(&["install", "-y"]);
+    installation.stop_operator().await;
+    for round in 0..rounds {
+        let replicas = rng.random_range(1..=3);
+        let moments: Vec<Moment> = (0..rng.random_range(2..=5)).map(|_| random_moment(&mut rng)).collect();
+        let tale = format!("seed {seed}, round {round}: {replicas} instances, killed at {moments:?}");
+        writeln!(std::io::stderr(), "{tale}").unwrap();
+        let name = format!("round{round}");
+        installation.describe(&described(&name, replicas)).await;
+        for moment in moments {
+            let operator = installation.start_operator();
+            reached(&installation, &name, moment).await;
+            operator.kill();
+        }
+        let operator = installation.start_operator();
+        installation.ready(&name).await;
+        let sets = installation.belongings(&name).await;
+        let instances = sets.keys().filter(|id| kind(id) == "StatefulSet").count();
+        assert_eq!(instances, usize::try_from(replicas).unwrap(), "{tale}");
+        installation.delete(&name).await;
+        installation.nothing_left_of(&name).await;
+        operator.kill();
+    }
+    installation.succeed(&["uninstall", "-y"]);
+}
+
+fn random_moment(rng: &mut StdRng) -> Moment {
+    match rng.random_range(0..20) {
+        0 => Moment::Pod,
+        1 => Moment::Primary,
+        2 => Moment::Users,
+        count => Moment::Objects(count - 2),
+    }
+}
+
+/// Resource versions of what belongs to the cluster `calm`, but for what Patroni and Kubernetes write themselves.
+async fn versions(installation: &Installation) -> BTreeMap<String, Option<String>> {
+    let all = installation.belongings("calm").await;
+    let quiet = |id: &str| {
+        !["Pod ", "Endpoints ", "EndpointSlice ", "ControllerRevision "]
+            .iter()
+            .any(|kind| id.starts_with(kind))
+    };
+    all.into_iter().filter(|(id, _)| quiet(id)).map(|(id, object)| (id, object.resource_version())).collect()
+}
+
+async fn reached(installation: &Installation, name: &str, moment: Moment) {
+    match moment {
+        Moment::Objects(count) => {
+            // Objects of many kinds have no common watch; looking again at once is the closest to one.
+            let begun = std::time::Instant::now();
+            loop {
+                let seen = installation.belongings(name).await.len();
+                if seen >= count {
+                    return;
+                }
+                assert!(begun.elapsed() < PATIENCE, "{seen} of {count} objects of {name}");
+            }
+        }
+        Moment::Pod => {
+            installation.until_pod(name, |_| true).await;
+        }
+        Moment::Primary => {
+            let role = format!("{PREFIX}/role");
+            installation
+                .until_pod(name, |pod| pod.labels().get(&role).is_some_and(|role| role == "master"))
+                .await;
+        }
+        Moment::Users => {
+            let users = |cluster: &pgherd::api::postgres_cluster::PostgresCluster| {
+                let revision = cluster.status.as_ref().and_then(|status| status.users_revision.clone());
+                revision.ok_or_else(|| "users are not set up".to_owned())
+            };
+            installation.until(name, users).await;
+        }
+    }
+}
+
+/// What a cluster consists of, with everything that is rightly different between two clusters taken out.
+async fn shapes(installation: &Installation, name: &str) -> BTreeMap<String, Value> {
+    let all = installation.belongings(name).await;
+    let startup = all
+        .iter()
+        .find(|(id, _)| kind(id) == "StatefulSet")
+        .map(|(_, object)| object.name_any())
+        .expect("a cluster has a StatefulSet");
+    let general = |text: &str| text.replace(&startup, "INSTANCE").replace(name, "NAME");
+    all.iter()
+        .filter(|(id, _)| !["Pod", "EndpointSlice", "ControllerRevision"].contains(&kind(id)))
+        .map(|(id, object)| {
+            let id = format!("{} {}", kind(id), general(&object.name_any()));
+            (id, generalised(&serde_json::to_value(object).unwrap(), &general))
+        })
+        .collect()
+}
+
+/// The kind out of an object's id, `KIND NAMESPACE/NAME`.
+fn kind(id: &str) -> &str {
+    id.split(' ').next().unwrap_or_default()
+}
+
+fn generalised(value: &Value, general: &impl Fn(&str) -> String) -> Value {
+    /// Bookkeeping of the API server, and values that are random or assigned.
+    const OWN: [&str; 12] = [
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "generation",
+        "managedFields",
+        "status",
+        "clusterIP",
+        "clusterIPs",
+        "ip",
+        "volumeName",
+        "subsets",
+        "annotations",
+    ];
+    match value {
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .filter(|(key, _)| !OWN.contains(&key.as_str()))
+                .map(|(key, inner)| {
+                    let secret = map.get("type").is_some_and(|kind| kind == "Opaque") && key == "data";
+                    let inner = match inner {
+                        Value::Object(data) if secret => {
+                            data.keys().map(|key| Value::String(general(key))).collect()
+                        }
+                        inner => generalised(inner, general),
+                    };
+                    (general(key), inner)
+                })
+                .collect(),
+        ),
+        Value::Array(items) => items.iter().map(|item| generalised(item, general)).collect(),
+        Value::String(text) => Value::String(general(text)),
+        other => other.clone(),
+    }
+}

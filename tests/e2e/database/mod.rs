@@ -1,0 +1,6 @@
+//! Database clusters: created, used, changed and deleted, with real pods.
+
+mod creation;
+mod images;
+mod interruption;
+mod life;

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Runs cargo's tests (or, as first argument, its benchmarks) with the test cluster up and this build in it. A cluster that
+# was not up before is stopped afterwards.
+#
+# usage: tests/run.sh [bench] [ARGUMENTS OF CARGO…]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+action=test
+if [[ ${1:-} == bench ]]; then action=bench && shift; fi
+
+cluster=tests/cluster/cluster
+was_up=yes
+"$cluster" status >/dev/null 2>&1 || was_up=
+stop() {
+  [[ -n $was_up ]] || "$cluster" -q down
+}
+trap stop EXIT
+
+# What is measured is what ships; what is tested is built in seconds.
+if [[ $action == bench ]]; then profile=release; else profile=quick; fi
+cargo build --profile "$profile" --locked
+target=$(cargo metadata --format-version 1 --no-deps --offline | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+binary=$target/$profile/pgherd
+"$cluster" up
+"$cluster" load-images "$binary"
+eval "$("$cluster" env)"
+export PGHERD_TEST_KUBECONFIG=$KUBECONFIG PGHERD_REQUIRE_CLUSTER=1
+
+if [[ $action == bench ]]; then
+  cargo bench --locked "$@"
+else
+  # One test of the cluster at a time: on a small machine they would only wait for each other.
+  export RUST_TEST_THREADS=${RUST_TEST_THREADS:-1}
+  cargo test --profile quick --locked "$@"
+fi
