@@ -44,11 +44,11 @@ async fn an_operator_killed_at_ten_moments_ends_in_the_same_cluster() {
     installation.stop_operator().await;
 
     let operator = installation.start_operator();
-    installation.describe(&described("whole", 1)).await;
-    installation.ready("whole").await;
-    let whole = shapes(&installation, "whole").await;
+    installation.describe(&described("hornbill", 1)).await;
+    installation.ready("hornbill").await;
+    let whole = shapes(&installation, "hornbill").await;
     assert!(whole.len() >= 15, "{:?}", whole.keys());
-    installation.delete("whole").await;
+    installation.delete("hornbill").await;
     operator.kill();
 
     for (index, moment) in MOMENTS.into_iter().enumerate() {
@@ -179,7 +179,8 @@ async fn reached(installation: &Installation, name: &str, moment: Moment) {
     }
 }
 
-/// What a cluster consists of, with everything that is rightly different between two clusters taken out.
+/// What a cluster consists of, with everything that is rightly different between two clusters taken out. Its name must not
+/// be a word that any script or comment uses.
 async fn shapes(installation: &Installation, name: &str) -> BTreeMap<String, Value> {
     let all = installation.belongings(name).await;
     let startup = all
