@@ -201,17 +201,20 @@ impl Picture {
             (None, Some((_, message))) => message.to_owned(),
             (Some(first), told) => self.how_far(&members, first, &waiting, told.map(|(_, message)| message)),
         }];
-        let mut add = |text: String| {
-            let message = text.split_once(": ").map_or(text.as_str(), |(_, rest)| rest);
+        let mut add = |text: String, message: &str| {
             if !seen.iter().any(|earlier| earlier.contains(message)) {
                 seen.push(text);
             }
         };
-        waiting.iter().for_each(|member| add(format!("{}: {}", member.name, member.state)));
-        if let Some((_, message)) = told {
-            add(message.to_owned());
+        for member in waiting {
+            add(format!("{}: {}", member.name, member.state), &member.state);
         }
-        self.warnings().into_iter().for_each(&mut add);
+        if let Some((_, message)) = told {
+            add(message.to_owned(), message);
+        }
+        for (name, reason, message) in self.warnings() {
+            add(format!("{name}: {reason}: {message}"), message);
+        }
         seen
     }
 
@@ -237,17 +240,19 @@ impl Picture {
     }
 
     /// Warnings about the cluster, and about what is named after it, the newest first and each said once.
-    fn warnings(&self) -> Vec<String> {
+    fn warnings(&self) -> Vec<(&str, &str, &str)> {
         let mut events: Vec<&Event> = self.events.values().filter(|event| self.concerns(event)).collect();
         events.sort_by_key(|event| {
             let series = event.series.as_ref().and_then(|series| series.last_observed_time.clone());
             let micro = series.or_else(|| event.event_time.clone()).map(|time| time.0);
             std::cmp::Reverse(event.last_timestamp.as_ref().map(|time| time.0).or(micro))
         });
-        let said = events.iter().filter_map(|event| {
+        let said = events.into_iter().filter_map(|event| {
             let message = event.message.as_deref()?.trim();
+            // The kubelet repeats a container's state in a word, which a warning before it has told at length.
+            let terse = message.strip_prefix("Error: ").is_some_and(|word| !word.contains(' '));
             let name = event.involved_object.name.as_deref().unwrap_or_default();
-            Some(format!("{name}: {}: {message}", event.reason.as_deref().unwrap_or("Warning")))
+            (!terse).then(|| (name, event.reason.as_deref().unwrap_or("Warning"), message))
         });
         said.take(5).collect()
     }

@@ -13,3 +13,4 @@ mod install;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
 mod uninstall;
+mod verbs;

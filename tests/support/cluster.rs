@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::Write as _,
     path::PathBuf,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -91,6 +91,13 @@ impl Installation {
     /// Runs the program with this installation's inventory.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.sandbox.run(&self.arguments(arguments))
+    }
+
+    /// The program on the test cluster, without this installation's inventory.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.sandbox.command();
+        command.env("PGHERD_KUBECONFIG", &self.cluster.kubeconfig).args(arguments);
+        command
     }
 
     /// Runs it and insists on success.

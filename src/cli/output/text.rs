@@ -46,7 +46,9 @@ where
 /// A number with its noun: `1 object`, `3 objects`.
 #[must_use]
 pub fn counted(count: usize, noun: &str) -> String {
-    match (count, noun.strip_suffix('y')) {
+    // A day, two days.
+    let stem = noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match (count, stem) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{count} {stem}ies"),
         _ => format!("{count} {noun}s"),
@@ -100,8 +102,8 @@ mod tests {
     #[test]
     fn counts_and_durations_read_well() {
         assert_eq!(
-            [counted(1, "policy"), counted(2, "policy"), counted(0, "role")],
-            ["1 policy", "2 policies", "0 roles"]
+            [counted(1, "policy"), counted(2, "policy"), counted(0, "role"), counted(3, "day")],
+            ["1 policy", "2 policies", "0 roles", "3 days"]
         );
         let shown = [300, 12_900, 125_000].map(|millis| elapsed(Duration::from_millis(millis)));
         assert_eq!(shown, ["0.3s", "12s", "2m5s"]);

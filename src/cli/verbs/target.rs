@@ -8,9 +8,6 @@ use crate::{
     k8s::{client::Connection, clusters},
 };
 
-/// How many edits a name may be away from the one that was typed to be worth a mention.
-const NEAR: usize = 3;
-
 /// The namespace that was named, or else that of the context.
 pub(super) fn namespace(context: &Context, connection: &Connection) -> String {
     context
@@ -76,9 +73,11 @@ fn hint(known: &[(String, String)], namespace: &str, name: &str) -> Option<Strin
 
 /// A question about the names that are close to one that isn't known, or the list of all if it is short.
 fn near(name: &str, known: &[&str]) -> Option<String> {
+    // A third of it mistyped is still a typing mistake, more is another name.
+    let limit = (name.chars().count() / 3).max(1);
     let distance = |other: &&&str| strsim::damerau_levenshtein(name, other);
     match known.iter().min_by_key(distance) {
-        Some(nearest) if distance(&nearest) <= NEAR => Some(format!("Did you mean {nearest:?}?")),
+        Some(nearest) if distance(&nearest) <= limit => Some(format!("Did you mean {nearest:?}?")),
         _ if (1..=5).contains(&known.len()) => Some(format!("There is: {}", known.join(", "))),
         _ => None,
     }

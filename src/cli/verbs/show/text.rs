@@ -2,14 +2,17 @@
 
 use super::view::{Detail, Row, Summary};
 use crate::{
-    cli::output::{bytes, counted, table},
+    cli::output::{bytes, counted, table, wrap},
     postgres::member::Role,
 };
 
 /// What stands where nothing is known.
 const NOTHING: &str = "–";
-/// Width of the labels below the instances.
+/// Width of the labels below the instances, and of a whole line.
 const LABEL: usize = 16;
+const WIDTH: usize = 80;
+/// The most that is said of an instance's state beside its name; the rest is below.
+const STATE: usize = 24;
 
 /// Clusters, a line each.
 pub(super) fn list(summaries: &[Summary], everywhere: bool) -> String {
@@ -55,14 +58,22 @@ pub(super) fn detail(detail: &Detail) -> String {
             text.extend(["  ", line, "\n"]);
         }
     }
-    let mut label = |name: &str, value: String| text.push_str(&format!("  {name:<LABEL$}  {value}\n"));
+    let mut label = |name: &str, value: &str| {
+        for (index, line) in wrap(value, WIDTH - LABEL - 4).iter().enumerate() {
+            let name = if index == 0 { name } else { "" };
+            text.extend([format!("  {name:<LABEL$}  {line}").trim_end(), "\n"]);
+        }
+    };
+    for row in detail.members.iter().filter(|row| row.member.state.chars().count() > STATE) {
+        label(&row.member.name, &row.member.state);
+    }
     let services: Vec<String> =
         detail.services.iter().map(|service| format!("{} ({})", service.name, service.purpose)).collect();
     if !services.is_empty() {
-        label("Services", services.join("   "));
+        label("Services", &services.join(", "));
     }
     for service in detail.services.iter().filter(|service| !service.external.is_empty()) {
-        label("Outside", format!("{}: {}", service.name, service.external.join(", ")));
+        label("Outside", &format!("{}: {}", service.name, service.external.join(", ")));
     }
     if let Some((count, changes)) = detail.pending() {
         let changes: Vec<String> = changes
@@ -70,10 +81,10 @@ pub(super) fn detail(detail: &Detail) -> String {
             .map(|(name, change)| format!("{name} {} → {}", plain(&change.old), plain(&change.new)))
             .collect();
         let what = if changes.is_empty() { String::new() } else { format!("{}: ", changes.join(", ")) };
-        label("Pending", format!("{what}restart of {}", counted(count, "instance")));
+        label("Pending", &format!("{what}restart of {}", counted(count, "instance")));
     }
     for trouble in &detail.conditions {
-        label(&trouble.type_, format!("{}: {}", trouble.reason, trouble.message));
+        label(&trouble.type_, &format!("{}: {}", trouble.reason, trouble.message));
     }
     text
 }
@@ -90,12 +101,21 @@ fn instance(row: &Row) -> Vec<String> {
             }
             .to_owned()
         })),
-        member.state.clone(),
+        short(&member.state),
         or_nothing(member.lag.map(bytes)),
         or_nothing(member.timeline.map(|timeline| timeline.to_string())),
         or_nothing(member.node.clone()),
         or_nothing(row.size.clone()),
     ]
+}
+
+/// The beginning of a state that is a whole story.
+fn short(state: &str) -> String {
+    if state.chars().count() <= STATE {
+        return state.to_owned();
+    }
+    let word = state.split([':', ';', ' ']).next().unwrap_or_default();
+    word.chars().take(STATE).chain("…".chars()).collect()
 }
 
 /// A value without the quotes of JSON.

@@ -85,6 +85,12 @@ fn a_cluster_that_is_not() {
     let pods = [
         pod("hippo-00-x7k2", "master", true, &waiting),
         pod("hippo-00-m4qd", "", false, &json!({"state": "creating replica"})),
+        serde_json::from_value(json!({
+            "metadata": {"name": "hippo-00-92fz-0", "labels": {"postgres-operator.crunchydata.com/instance": "hippo-00-92fz"}},
+            "status": {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                "message": "0/3 nodes are available: 3 Insufficient memory. preemption: not eligible."}]},
+        }))
+        .unwrap(),
     ];
     let conditions = json!([
         condition("Accepted", "True", "Valid", ""),
