@@ -47,11 +47,17 @@ async fn what_is_deleted_by_hand_comes_back() {
     // Somebody else's change is undone.
     let services: Api<Service> =
         Api::namespaced(installation.cluster.client.clone(), &installation.databases);
-    let drift = json!({"spec": {"ports": [{"name": "postgres", "port": 9999}]}});
+    let role = format!("{PREFIX}/role");
+    let drift = json!({"spec": {"selector": {&role: "nobody"}}});
     services.patch("rhino-replicas", &PatchParams::default(), &Patch::Merge(drift)).await.unwrap();
     let look = |found: Option<&Service>| {
-        let port = found.and_then(|service| Some(service.spec.as_ref()?.ports.as_ref()?.first()?.port));
-        if port == Some(5432) { Look::Done(()) } else { Look::Waiting(format!("port {port:?}")) }
+        let selector =
+            found.and_then(|service| service.spec.as_ref()?.selector.as_ref()?.get(&role).cloned());
+        if selector.as_deref() == Some("replica") {
+            Look::Done(())
+        } else {
+            Look::Waiting(format!("{selector:?}"))
+        }
     };
     wait::until(&services, "rhino-replicas", PATIENCE, look, |_| {}).await.unwrap();
 
