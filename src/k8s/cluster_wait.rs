@@ -57,7 +57,8 @@ struct Picture {
     pods: BTreeMap<String, Pod>,
     events: BTreeMap<String, Event>,
     volumes: BTreeMap<String, PersistentVolumeClaim>,
-    /// Whether clusters, pods and volumes have been listed; before that, what isn't there says nothing.
+    /// Whether the cluster, pods and volumes are listed; until then, also when a watch begins anew, it says nothing that
+    /// something isn't there.
     listed: [bool; 3],
 }
 
@@ -150,6 +151,15 @@ async fn wait<T>(
     }
 }
 
+/// Notes whether a list is complete.
+fn listing<K>(complete: &mut bool, event: &Watched<K>) {
+    match event {
+        Watched::Init => *complete = false,
+        Watched::InitDone => *complete = true,
+        _ => {}
+    }
+}
+
 /// Whether a volume is deleted with its cluster; one that somebody took out of it stays.
 #[must_use]
 pub fn goes_with_its_cluster(claim: &PersistentVolumeClaim) -> bool {
@@ -168,17 +178,21 @@ fn current<'a>(cluster: &'a PostgresCluster, type_: &str) -> Option<(bool, &'a s
 impl Picture {
     fn note(&mut self, seen: Seen) {
         match seen {
-            Seen::Cluster(Watched::Init) => self.cluster = None,
-            Seen::Cluster(Watched::InitApply(it) | Watched::Apply(it)) => self.cluster = Some(it),
-            Seen::Cluster(Watched::Delete(_)) => self.cluster = None,
-            Seen::Cluster(Watched::InitDone) => self.listed[0] = true,
+            Seen::Cluster(event) => {
+                listing(&mut self.listed[0], &event);
+                match event {
+                    Watched::InitApply(it) | Watched::Apply(it) => self.cluster = Some(it),
+                    Watched::Init | Watched::Delete(_) => self.cluster = None,
+                    Watched::InitDone => {}
+                }
+            }
             Seen::Pod(event) => {
-                self.listed[1] |= matches!(event, Watched::InitDone);
+                listing(&mut self.listed[1], &event);
                 keep(&mut self.pods, event);
             }
             Seen::Event(event) => keep(&mut self.events, event),
             Seen::Volume(event) => {
-                self.listed[2] |= matches!(event, Watched::InitDone);
+                listing(&mut self.listed[2], &event);
                 keep(&mut self.volumes, event);
                 self.volumes.retain(|_, claim| goes_with_its_cluster(claim));
             }

@@ -64,3 +64,15 @@ fn what_is_left_is_told_from_pods_to_volumes() {
     picture.volumes.insert("h-00-aaaa-pgdata".into(), volume);
     assert_eq!(picture.remains(), ["volumes h-00-aaaa-pgdata are being deleted"]);
 }
+
+#[test]
+fn a_watch_that_begins_anew_has_lost_nothing() {
+    let mut picture = picture(&json!([]), Vec::new());
+    let cluster = picture.cluster.clone().unwrap();
+    picture.listed = [true; 3];
+    picture.note(Seen::Cluster(Watched::Init));
+    assert!(picture.cluster.is_none() && !picture.listed[0]);
+    picture.note(Seen::Cluster(Watched::InitApply(cluster)));
+    picture.note(Seen::Cluster(Watched::InitDone));
+    assert!(picture.cluster.is_some() && picture.listed[0]);
+}

@@ -125,17 +125,14 @@ impl Args {
             printer.result(&resource, || serde_saphyr::to_string(&resource).unwrap_or_default())?;
             return Ok(Exit::Success);
         }
-        let resource = match existing {
-            Some(existing) => existing,
-            None => {
-                let line = printer.start(&name);
-                let resource = match clusters::apply(client, &manifest.resource, false).await {
-                    Ok(resource) => resource,
-                    Err(error) => return Err(rejected(&manifest.resource, error)),
-                };
-                line.done(&format!("created: {}", manifest.summary()));
-                resource
-            }
+        let resource = if let Some(existing) = existing {
+            existing
+        } else {
+            let line = printer.start(&name);
+            let applied = clusters::apply(client, &manifest.resource, false).await;
+            let resource = applied.map_err(|error| rejected(&manifest.resource, error))?;
+            line.done(&format!("created: {}", manifest.summary()));
+            resource
         };
         let uri = uri(&resource);
         let (resource, ready) = if no_wait {

@@ -92,7 +92,7 @@ pub(super) fn build(wish: Wish, inventory: &Inventory) -> Result<Manifest, Unmet
     } = wish;
     let defaults = &inventory.defaults;
     let postgres_version = postgres_version.unwrap_or(defaults.postgres_version);
-    let image = image_for(image, postgres_version, &inventory.images)?;
+    let image = image_for(image.as_ref(), postgres_version, &inventory.images)?;
     let storage = choose(storage, &inventory.storages, |storage| &storage.name)
         .map_err(|(asked, known)| Unmet::Storage { asked, known })?
         .unwrap_or_else(|| defaults.storage.clone());
@@ -134,10 +134,9 @@ pub(super) fn build(wish: Wish, inventory: &Inventory) -> Result<Manifest, Unmet
 
 /// The image that was asked for, or the installation's for that version. It is written into the resource, so that a later
 /// change of the inventory restarts no database by itself.
-fn image_for(asked: Option<ImageReference>, version: u16, images: &Images) -> Result<String, Unmet> {
+fn image_for(asked: Option<&ImageReference>, version: u16, images: &Images) -> Result<String, Unmet> {
     let known = || images.postgres.keys().map(ToString::to_string).collect();
     asked
-        .as_ref()
         .or_else(|| images.postgres.get(&version))
         .map(ToString::to_string)
         .ok_or_else(|| Unmet::Version { asked: version, known: known() })

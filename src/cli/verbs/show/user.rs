@@ -25,10 +25,10 @@ pub(super) struct Args {
     reveal: bool,
 }
 
-/// A user of a cluster.
+/// How to connect as a user of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct User {
+struct Access {
     cluster: String,
     namespace: String,
     user: String,
@@ -58,7 +58,7 @@ impl Args {
         if let (true, Some(cluster)) = (secrets.is_empty(), cluster) {
             target::cluster(client, &namespace, cluster).await?;
         }
-        let mut users: Vec<User> = secrets.iter().filter_map(|secret| read(secret, self.reveal)).collect();
+        let mut users: Vec<Access> = secrets.iter().filter_map(|secret| read(secret, self.reveal)).collect();
         users.sort_by(|one, other| (&one.cluster, &one.user).cmp(&(&other.cluster, &other.user)));
         if let Some(name) = &self.name {
             let known: Vec<String> = users.iter().map(|user| user.user.clone()).collect();
@@ -75,9 +75,9 @@ impl Args {
     }
 }
 
-fn read(secret: &k8s_openapi::api::core::v1::Secret, reveal: bool) -> Option<User> {
+fn read(secret: &k8s_openapi::api::core::v1::Secret, reveal: bool) -> Option<Access> {
     let revealed = |key: &str| reveal.then(|| text(secret, key)).flatten();
-    Some(User {
+    Some(Access {
         cluster: secret.labels().get(labels::CLUSTER)?.clone(),
         namespace: secret.namespace().unwrap_or_default(),
         user: login::user_of(secret)?.to_owned(),
@@ -90,7 +90,7 @@ fn read(secret: &k8s_openapi::api::core::v1::Secret, reveal: bool) -> Option<Use
     })
 }
 
-fn shown(users: &[User], reveal: bool) -> String {
+fn shown(users: &[Access], reveal: bool) -> String {
     if users.is_empty() {
         return String::new();
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     api::{
-        conditions::{self, ACCEPTED, PERSISTENT_VOLUME_RESIZING, PROGRESSING, READY, RESTORE_PROGRESSING},
+        conditions::{self, ACCEPTED, PERSISTENT_VOLUME_RESIZING, READY, RESTORE_PROGRESSING},
         postgres_cluster::PostgresCluster,
     },
     domain::cluster_names::{ClusterNames, InstanceName},
@@ -18,7 +18,7 @@ use crate::{
     postgres::member::{self, Change, Member},
 };
 
-/// Conditions of which nothing needs to be said while they don't hold.
+/// Conditions that tell of work that goes on: as long as they hold there is something to say.
 const PASSING: &[&str] = &[PERSISTENT_VOLUME_RESIZING, RESTORE_PROGRESSING];
 
 /// A cluster in a line.
@@ -197,8 +197,7 @@ fn troubles(cluster: &PostgresCluster) -> Vec<Trouble> {
     let wrong = conditions.iter().filter(|condition| {
         let holds = condition.status == "True";
         let passing = PASSING.contains(&condition.type_.as_str());
-        // Work that goes on is no trouble, work that is held up is.
-        if passing { holds } else { !holds || condition.type_ == PROGRESSING && !holds }
+        if passing { holds } else { !holds }
     });
     let told = wrong.map(|condition| Trouble {
         type_: condition.type_.clone(),
