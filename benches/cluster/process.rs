@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt as _, api::ListParams};
+use kube::{Api, api::ListParams};
 use pgherd::roles::labels;
 use serde::Serialize;
 
@@ -39,7 +39,7 @@ pub(crate) async fn find(site: &Site) -> anyhow::Result<Option<Operator>> {
     let pods: Api<Pod> = Api::namespaced(site.client.clone(), site.home());
     let selector = labels::selector(&labels::operator_selector(&site.inventory.installation));
     let list = pods.list(&ListParams::default().labels(&selector)).await?;
-    let uid = list.items.first().and_then(|pod| pod.uid()).context("the operator has no pod")?;
+    let uid = list.items.first().and_then(kube::ResourceExt::uid).context("the operator has no pod")?;
     for entry in fs_err::read_dir("/proc")? {
         let directory = entry?.path();
         // A process may end while it is looked at.
