@@ -56,13 +56,17 @@ pub(super) async fn apply(
 
     // The authority first and alone: two certificates of different authorities would lock instances out.
     applier.apply(root_authority, live.root_authority.as_ref()).await?;
-    let ((), (), (), (), (), (), (), ()) = tokio::try_join!(
+    // The API server looks up what a binding would give away, and refuses one to a Role that it can't find.
+    let access = async {
+        all(applier, std::slice::from_ref(role), &live.roles, story_less).await?;
+        all(applier, std::slice::from_ref(role_binding), &live.role_bindings, story_less).await
+    };
+    let ((), (), (), (), (), (), ()) = tokio::try_join!(
         all(applier, secrets, &live.secrets, story_less),
         all(applier, user_secrets, &live.secrets, story_less),
         all(applier, config_maps, &live.config_maps, story_less),
         all(applier, std::slice::from_ref(service_account), &live.service_accounts, story_less),
-        all(applier, std::slice::from_ref(role), &live.roles, story_less),
-        all(applier, std::slice::from_ref(role_binding), &live.role_bindings, story_less),
+        access,
         all(applier, volume_claims, &live.volume_claims, story_less),
         services_and_endpoints(applier, cluster, services, live),
     )?;
