@@ -60,4 +60,4 @@ images: ## build the images with docker, podman or buildah; REGISTRY=… names a
 
 .PHONY: generated
 generated: ## write generated files anew: definitions, reference pages, snapshots
-	UPDATE=1 INSTA_UPDATE=always cargo test $(QUICK) --lib --test cli
+	UPDATE=1 PGHERD_UPDATE_DOCS=1 INSTA_UPDATE=always cargo test $(QUICK) --lib --test cli

@@ -37,6 +37,7 @@ T
 
 how_to_call() {
   if [[ -z $context ]]; then
+    # shellcheck disable=SC2016  # it is for the reader's shell
     printf 'eval "$(%s env)" && ' "$cluster"
   fi
   printf '%s%s' "$pgherd" "${context:+ --context $context}"

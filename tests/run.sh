@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-action=test
-if [[ ${1:-} == bench ]]; then action=bench && shift; fi
+measure=
+if [[ ${1:-} == bench ]]; then measure=yes && shift; fi
 
 cluster=tests/cluster/cluster
 was_up=yes
@@ -18,7 +18,7 @@ stop() {
 trap stop EXIT
 
 # What is measured is what ships; what is tested is built in seconds.
-if [[ $action == bench ]]; then profile=release; else profile=quick; fi
+if [[ -n $measure ]]; then profile=release; else profile=quick; fi
 cargo build --profile "$profile" --locked
 target=$(cargo metadata --format-version 1 --no-deps --offline | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 binary=$target/$profile/pgherd
@@ -27,8 +27,8 @@ binary=$target/$profile/pgherd
 eval "$("$cluster" env)"
 export PGHERD_TEST_KUBECONFIG=$KUBECONFIG PGHERD_REQUIRE_CLUSTER=1
 
-if [[ $action == bench ]]; then
-  cargo bench --locked "$@"
+if [[ -n $measure ]]; then
+  cargo bench --locked --bench cluster "$@"
 else
   # One test of the cluster at a time: on a small machine they would only wait for each other.
   export RUST_TEST_THREADS=${RUST_TEST_THREADS:-1}

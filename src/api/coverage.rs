@@ -268,7 +268,7 @@ mod tests {
                 Effect::Refused,
                 "Refused",
                 "A cluster that sets one of these is left as it is, and an event and its \
-              condition `Progressing` say why.",
+              condition `Accepted` say why.",
             ),
             (
                 Effect::Ignored,

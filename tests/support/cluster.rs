@@ -39,8 +39,8 @@ impl Cluster {
             );
             let test = std::thread::current().name().unwrap_or("a test").to_owned();
             // Not by a print macro: the output of a test that passes would be swallowed.
-            let text = format!("SKIPPED {test}: PGHERD_TEST_KUBECONFIG names no cluster\n");
-            std::io::stderr().write_all(text.as_bytes()).unwrap();
+            let skipped = format!("SKIPPED {test}: PGHERD_TEST_KUBECONFIG names no cluster\n");
+            std::io::stderr().write_all(skipped.as_bytes()).unwrap();
             return None;
         };
         rustls::crypto::ring::default_provider().install_default().ok();
