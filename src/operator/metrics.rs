@@ -56,6 +56,7 @@ impl Metrics {
             Outcome::Gone => "gone",
             Outcome::Ready => "ready",
             Outcome::Progressing => "progressing",
+            Outcome::Deleting => "deleting",
             Outcome::Invalid => "invalid",
             Outcome::Paused => "paused",
         };

@@ -49,6 +49,15 @@ const CONCURRENCY: u16 = 8;
 /// How often a cluster at rest is looked at: its certificates have to be renewed some day.
 const RENEWAL_CHECK: Duration = Duration::from_hours(6);
 
+/// How often a cluster is looked at that is on its way somewhere. Changes are seen at once; this is for the one that was not.
+const PROGRESS_CHECK: Duration = Duration::from_secs(15);
+
+/// The same for a cluster that is being deleted, which somebody may be waiting for.
+const DELETION_CHECK: Duration = Duration::from_secs(1);
+
+/// The longest that one look may take. A request that is never answered must not keep a cluster from being looked at again.
+const LONGEST_LOOK: Duration = Duration::from_mins(1);
+
 /// Waiting time after the first failure; it doubles with each further one up to [`LONGEST_BACKOFF`].
 const SHORTEST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
@@ -268,7 +277,9 @@ async fn reconcile(
 ) -> Result<Action, cluster::Error> {
     let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
     let begun = Instant::now();
-    let outcome = cluster::reconcile(&shared.environment, &namespace, &name).await?;
+    let look = cluster::reconcile(&shared.environment, &namespace, &name);
+    let outcome =
+        tokio::time::timeout(LONGEST_LOOK, look).await.map_err(|_| cluster::Error::Stuck(LONGEST_LOOK))??;
     shared.metrics.reconciled(&namespace, &name, &outcome, begun.elapsed());
     tracing::debug!(
         namespace,
@@ -280,7 +291,9 @@ async fn reconcile(
     shared.failures().remove(&(namespace, name));
     Ok(match outcome {
         Outcome::Gone | Outcome::Invalid => Action::await_change(),
-        Outcome::Ready | Outcome::Progressing | Outcome::Paused => Action::requeue(RENEWAL_CHECK),
+        Outcome::Progressing => Action::requeue(PROGRESS_CHECK),
+        Outcome::Deleting => Action::requeue(DELETION_CHECK),
+        Outcome::Ready | Outcome::Paused => Action::requeue(RENEWAL_CHECK),
     })
 }
 

@@ -10,6 +10,7 @@ mod database;
 #[path = "../support/databases.rs"]
 mod databases;
 mod install;
+mod pages;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
 mod uninstall;

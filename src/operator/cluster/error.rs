@@ -20,6 +20,9 @@ pub enum Error {
     /// A command in a pod failed.
     #[error("failed to set up roles and databases: {0}")]
     Exec(#[from] ExecError),
+    /// A request was never answered.
+    #[error("no answer within {} s", .0.as_secs())]
+    Stuck(std::time::Duration),
     /// Patroni's configuration can't be written as JSON.
     #[error("failed to write Patroni's configuration: {0}")]
     Json(#[from] serde_json::Error),
@@ -40,6 +43,7 @@ impl Error {
             Self::Apply(_) => "apply",
             Self::Pki(_) => "pki",
             Self::Exec(_) => "exec",
+            Self::Stuck(_) => "stuck",
             Self::Json(_) => "json",
         }
     }

@@ -52,6 +52,8 @@ pub enum Outcome {
     Ready,
     /// Something is still under way; its end will be seen.
     Progressing,
+    /// The cluster is being taken down.
+    Deleting,
     /// The description has mistakes.
     Invalid,
     /// The user has paused the cluster or shut it down.
@@ -89,7 +91,7 @@ async fn follow(
     let client = &environment.client;
     if resource.meta().deletion_timestamp.is_some() {
         return Ok(match finalize::take_down(client, &resource, story).await? {
-            Progress::Waiting => Outcome::Progressing,
+            Progress::Waiting => Outcome::Deleting,
             Progress::Done => {
                 let namespace = resource.namespace().unwrap_or_default();
                 environment.applier.forget(&namespace, |object| belongs(object, &resource.name_any()));
