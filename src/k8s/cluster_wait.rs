@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     api::{conditions, postgres_cluster::PostgresCluster},
+    domain::cluster_names::InstanceName,
     postgres::member::{self, Member, Role},
 };
 
@@ -151,6 +152,10 @@ async fn wait<T>(
     }
 }
 
+fn bound(claim: &PersistentVolumeClaim) -> bool {
+    claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound")
+}
+
 /// Notes whether a list is complete.
 fn listing<K>(complete: &mut bool, event: &Watched<K>) {
     match event {
@@ -201,7 +206,15 @@ impl Picture {
 
     fn members(&self) -> Vec<Member> {
         let pods: Vec<Pod> = self.pods.values().cloned().collect();
-        member::members(&pods)
+        let mut members = member::members(&pods);
+        // A pod gets its node together with its volume, and the scheduler doesn't say that it waits for that.
+        for member in members.iter_mut().filter(|member| member.state == reasons::NO_NODE) {
+            let claim = InstanceName::existing(&member.name).data_volume();
+            if self.volumes.get(&claim).is_some_and(|claim| !bound(claim)) {
+                member.state = format!("waiting for volume {claim}");
+            }
+        }
+        members
     }
 
     /// How far the cluster has come and what it waits for, in one sentence; then everything else that helps to find out

@@ -6,6 +6,9 @@ use kube::ResourceExt as _;
 /// Reasons of a waiting container that say no more than that it will start.
 const STARTING: &[&str] = &["ContainerCreating", "PodInitializing"];
 
+/// What is said of a pod that no node has yet, without a word of the scheduler's.
+pub(super) const NO_NODE: &str = "waiting for a node";
+
 /// Whether every container of a pod is ready.
 #[must_use]
 pub fn ready(pod: &Pod) -> bool {
@@ -53,7 +56,7 @@ fn reason(pod: &Pod) -> String {
                 .find(|container| !container.ready)
                 .map(|container| format!("container {} runs, but is not ready", container.name))
         })
-        .unwrap_or_else(|| "waiting for a node".to_owned())
+        .unwrap_or_else(|| NO_NODE.to_owned())
 }
 
 fn failing(container: &ContainerStatus) -> Option<String> {

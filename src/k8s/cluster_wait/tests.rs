@@ -76,3 +76,17 @@ fn a_watch_that_begins_anew_has_lost_nothing() {
     picture.note(Seen::Cluster(Watched::InitDone));
     assert!(picture.cluster.is_some() && picture.listed[0]);
 }
+
+#[test]
+fn a_pod_without_a_node_waits_for_its_volume() {
+    let labels = json!({"postgres-operator.crunchydata.com/instance": "h-00-aaaa"});
+    let pod =
+        serde_json::from_value(json!({"metadata": {"name": "h-00-aaaa-0", "labels": labels}, "status": {}}));
+    let mut picture = picture(&json!([]), vec![pod.unwrap()]);
+    assert_eq!(picture.progress()[0], "no primary yet (h-00-aaaa: waiting for a node)");
+    let claim = serde_json::from_value(
+        json!({"metadata": {"name": "h-00-aaaa-pgdata"}, "status": {"phase": "Pending"}}),
+    );
+    picture.volumes.insert("h-00-aaaa-pgdata".into(), claim.unwrap());
+    assert_eq!(picture.progress()[0], "no primary yet (h-00-aaaa: waiting for volume h-00-aaaa-pgdata)");
+}
