@@ -27,7 +27,6 @@ use crate::{
         postgres_cluster::PostgresCluster,
     },
     desired::Cluster,
-    domain::cluster_names::InstanceName,
     k8s::{applier::Applier, cluster_objects::ClusterObjects},
 };
 
@@ -190,12 +189,4 @@ async fn bring_about(
         users_current: users_revision.as_ref() == Some(&wanted.revision),
     };
     Ok(status::followed(resource, cluster, seen, now))
-}
-
-/// The primary of a cluster among its pods, for verbs that talk to it.
-#[must_use]
-pub fn primary_of(
-    observed: &std::collections::BTreeMap<InstanceName, instances::Instance>,
-) -> Option<&InstanceName> {
-    observed.values().find(|instance| instance.primary()).map(|instance| &instance.name)
 }
