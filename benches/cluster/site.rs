@@ -49,7 +49,7 @@ impl Site {
 
     /// The namespace of the databases.
     pub(crate) fn databases(&self) -> String {
-        self.inventory.namespaces.watched.iter().map(ToString::to_string).collect()
+        self.inventory.watched().iter().map(ToString::to_string).collect()
     }
 
     /// Does something here and removes the namespaces afterwards, however it ended.

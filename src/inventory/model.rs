@@ -2,140 +2,164 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeMap as _};
 
-use crate::domain::{
-    image::ImageReference,
-    names::{InstallationName, NamespaceName, ObjectName, SettingName},
-    quantity::Quantity,
+use super::{
+    images::{self, ResolvedImages},
+    notes::Notes,
+    raw::RawInventory,
+    table::Table as _,
+    tables::{
+        Access, Defaults, Gcs, Installation, Kubernetes, Metrics, Namespaces, Rbac, Resources, S3, Storage,
+        Tables, Tls,
+    },
 };
+use crate::domain::names::{NamespaceName, SettingName};
 
-/// A whole installation, as resolved. This is also what the installation's record in the cluster holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A whole installation.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
     /// Who we are.
     pub installation: Installation,
+    /// How the cluster is reached.
+    pub kubernetes: Kubernetes,
     /// Where databases may be.
     pub namespaces: Namespaces,
-    /// What runs.
-    pub images: Images,
-    /// Kinds of volumes.
-    pub storages: Vec<Storage>,
-    /// Sets of requests and limits.
-    pub resources: Vec<Resources>,
-    /// What a cluster gets that asks for nothing else.
+    /// Rights of the operator.
+    pub rbac: Rbac,
+    /// What runs, with every reference complete.
+    pub images: ResolvedImages,
+    /// Certificates.
+    pub tls: Tls,
+    /// People and programs that use the installation.
+    pub access: Access,
+    /// What a database cluster gets that asks for nothing else.
     pub defaults: Defaults,
+    /// Kinds of volumes, by their numbers.
+    pub storages: BTreeMap<u32, Storage>,
+    /// Sets of requests and limits, by their numbers.
+    pub resources: BTreeMap<u32, Resources>,
+    /// Backups in S3.
+    pub s3: S3,
+    /// Backups in Google Cloud Storage.
+    pub gcs: Gcs,
+    /// What watches the databases.
+    pub metrics: Metrics,
+    /// The storage of primaries, which the defaults name.
+    primary: Storage,
 }
 
-/// The installation itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Installation {
-    /// Its name, which its objects begin with.
-    pub name: InstallationName,
-    /// Where the operator runs.
-    pub namespace: NamespaceName,
+impl Inventory {
+    /// The namespaces where databases may be.
+    #[must_use]
+    pub fn watched(&self) -> &[NamespaceName] {
+        self.namespaces.watched.as_deref().unwrap_or(std::slice::from_ref(&self.installation.namespace))
+    }
+
+    /// The storage of primaries.
+    #[must_use]
+    pub fn primary_storage(&self) -> &Storage {
+        &self.primary
+    }
+
+    /// The storage of this name.
+    #[must_use]
+    pub fn storage(&self, name: &SettingName) -> Option<&Storage> {
+        self.storages.values().find(|storage| storage.name == *name)
+    }
+
+    /// The set of requests and limits of this name.
+    #[must_use]
+    pub fn resources(&self, name: &SettingName) -> Option<&Resources> {
+        self.resources.values().find(|resources| resources.name == *name)
+    }
+
+    /// The major version of PostgreSQL that clusters get.
+    #[must_use]
+    pub fn postgres_version(&self) -> u16 {
+        let newest = self.images.postgres.keys().next_back().copied().unwrap_or_default();
+        self.defaults.postgres_version.and_then(|version| u16::try_from(version.get()).ok()).unwrap_or(newest)
+    }
+
+    /// The inventory, when nothing is missing. What is wrong with images goes into the notes.
+    pub(super) fn complete(raw: RawInventory, notes: &Notes) -> Option<Self> {
+        let places = images::Places::of(&raw.tables.images);
+        let storages = raw
+            .storages
+            .into_iter()
+            .map(|table| Some((table.id, Storage::complete(table.raw)?)))
+            .collect::<Option<_>>();
+        let resources = (raw.resources.into_iter())
+            .map(|table| Some((table.id, Resources::complete(table.raw)?)))
+            .collect::<Option<_>>();
+        let tables = Tables::complete(raw.tables);
+        let Tables {
+            installation,
+            kubernetes,
+            namespaces,
+            rbac,
+            images,
+            tls,
+            access,
+            defaults,
+            s3,
+            gcs,
+            metrics,
+        } = tables?;
+        let images = images::resolve(images, &places, notes)?;
+        let storages: BTreeMap<u32, Storage> = storages?;
+        let primary = storages.values().find(|storage| storage.name == defaults.storage.primary)?.clone();
+        Some(Self {
+            installation,
+            kubernetes,
+            namespaces,
+            rbac,
+            images,
+            tls,
+            access,
+            defaults,
+            storages,
+            resources: resources?,
+            s3,
+            gcs,
+            metrics,
+            primary,
+        })
+    }
 }
 
-/// Namespaces besides the operator's own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Namespaces {
-    /// Where the operator looks for clusters, in the inventory's order.
-    pub watched: Vec<NamespaceName>,
+/// An inventory is written as the file would be, so that another version reads it as it would a file.
+impl Serialize for Inventory {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("installation", &self.installation)?;
+        map.serialize_entry("kubernetes", &self.kubernetes)?;
+        map.serialize_entry("namespaces", &self.namespaces)?;
+        map.serialize_entry("rbac", &self.rbac)?;
+        map.serialize_entry("images", &self.images.written)?;
+        map.serialize_entry("tls", &self.tls)?;
+        map.serialize_entry("access", &self.access)?;
+        map.serialize_entry("defaults", &self.defaults)?;
+        for (id, storage) in &self.storages {
+            map.serialize_entry(&format!("storage{id}"), storage)?;
+        }
+        for (id, resources) in &self.resources {
+            map.serialize_entry(&format!("resource{id}"), resources)?;
+        }
+        map.serialize_entry("s3", &self.s3)?;
+        map.serialize_entry("gcs", &self.gcs)?;
+        map.serialize_entry("metrics", &self.metrics)?;
+        map.end()
+    }
 }
 
-/// Images and how they are pulled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Images {
-    /// The image with this program.
-    pub operator: ImageReference,
-    /// The database's image for each major version.
-    pub postgres: BTreeMap<u16, ImageReference>,
-    /// When to pull.
-    pub pull_policy: PullPolicy,
-    /// Secrets with credentials for the registry.
-    pub pull_secrets: Vec<ObjectName>,
-}
-
-/// When the kubelet pulls an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
-pub enum PullPolicy {
-    /// When the node doesn't have it.
-    #[default]
-    IfNotPresent,
-    /// Before every start.
-    Always,
-    /// Not at all: it has to be on the node.
-    Never,
-}
-
-impl PullPolicy {
-    pub(super) const CHOICES: &[(&str, Self)] =
-        &[("IfNotPresent", Self::IfNotPresent), ("Always", Self::Always), ("Never", Self::Never)];
-}
-
-/// How many nodes and pods may use a volume at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
-pub enum AccessMode {
-    /// One node.
-    #[default]
-    ReadWriteOnce,
-    /// Many nodes.
-    ReadWriteMany,
-    /// One pod.
-    ReadWriteOncePod,
-}
-
-impl AccessMode {
-    pub(super) const CHOICES: &[(&str, Self)] = &[
-        ("ReadWriteOnce", Self::ReadWriteOnce),
-        ("ReadWriteMany", Self::ReadWriteMany),
-        ("ReadWriteOncePod", Self::ReadWriteOncePod),
-    ];
-}
-
-/// A kind of volume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Storage {
-    /// What the defaults and the command line call it.
-    pub name: SettingName,
-    /// The storage class; none means the cluster's default one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<ObjectName>,
-    /// How many may use it at once.
-    pub access_mode: AccessMode,
-    /// How large a volume is.
-    pub size: Quantity,
-}
-
-/// A set of requests and limits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Resources {
-    /// What the defaults and the command line call it.
-    pub name: SettingName,
-    /// CPU that is set aside.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requests_cpu: Option<Quantity>,
-    /// Memory that is set aside.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requests_memory: Option<Quantity>,
-    /// The most CPU.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limits_cpu: Option<Quantity>,
-    /// The most memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limits_memory: Option<Quantity>,
-}
-
-/// What a cluster gets that asks for nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Defaults {
-    /// The major version of PostgreSQL, which [`Images::postgres`] has an image for.
-    pub postgres_version: u16,
-    /// Instances besides the primary.
-    pub replicas: u16,
-    /// Volumes of instances.
-    pub storage: Storage,
-    /// Requests and limits of instances, when there are any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
+impl<'de> Deserialize<'de> for Inventory {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = toml::Table::deserialize(deserializer)?;
+        let text = toml::to_string(&table).map_err(D::Error::custom)?;
+        Self::parse("record", &text).map_err(|report| {
+            let first = report.mistakes().first();
+            D::Error::custom(first.map_or_else(String::new, |mistake| mistake.message.clone()))
+        })
+    }
 }

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn installation() -> Installation {
-        Installation { name: "pgo".parse().unwrap(), namespace: "home".parse().unwrap() }
+        Installation { name: "pgo".parse().unwrap(), namespace: "home".parse().unwrap(), debug: false }
     }
 
     fn at(days: i64) -> Timestamp {

@@ -117,7 +117,7 @@ pub fn components(
                     annotations.insert(labels::HOME.to_owned(), inventory.installation.namespace.to_string());
                 }
                 let mut names: Vec<&str> = vec![inventory.installation.namespace.as_str()];
-                names.extend(inventory.namespaces.watched.iter().map(AsRef::as_ref));
+                names.extend(inventory.watched().iter().map(AsRef::as_ref));
                 names.dedup();
                 summary = Some(names.join(", "));
             }
@@ -141,7 +141,7 @@ impl<'a> Values<'a> {
         Self {
             version: crate::VERSION,
             installation,
-            watched: &inventory.namespaces.watched,
+            watched: inventory.watched(),
             missing_namespaces: &live.namespaces,
             names: Names {
                 own_role: format!("{name}-own"),

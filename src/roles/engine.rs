@@ -188,7 +188,7 @@ async fn look(
     let set = labels::set_id(installation);
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let mut wanted: Vec<&str> = vec![installation.namespace.as_str()];
-    wanted.extend(inventory.namespaces.watched.iter().map(AsRef::<str>::as_ref));
+    wanted.extend(inventory.watched().iter().map(AsRef::<str>::as_ref));
     wanted.sort_unstable();
     wanted.dedup();
     let (mut live, mut home_exists) = (Live::default(), true);

@@ -138,11 +138,11 @@ pub async fn records(client: &Client, namespace: Option<&str>) -> Result<Vec<Rec
 pub async fn load_record(client: &Client, which: Which<'_>) -> Result<Record, RecordError> {
     let mut found = records(client, which.namespace).await?;
     found.retain(|record| {
-        let Inventory { installation, namespaces, .. } = &record.inventory;
-        which.name.is_none_or(|name| installation.name.as_str() == name)
+        let inventory = &record.inventory;
+        which.name.is_none_or(|name| inventory.installation.name.as_str() == name)
             && which
                 .watching
-                .is_none_or(|wanted| namespaces.watched.iter().any(|watched| watched.as_str() == wanted))
+                .is_none_or(|wanted| inventory.watched().iter().any(|watched| watched.as_str() == wanted))
     });
     match (found.pop(), found.is_empty()) {
         (None, _) => Err(RecordError::None),

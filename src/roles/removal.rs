@@ -63,13 +63,13 @@ pub struct Found {
 pub async fn find(client: &Client, which: Which<'_>) -> Result<Found, RecordError> {
     match load_record(client, which).await {
         Ok(record) => {
+            let watched = record.inventory.watched().iter().map(ToString::to_string).collect();
             let installation = record.inventory.installation;
             let alone = match records(client, None).await {
                 Ok(all) => Some(all.iter().all(|other| other.inventory.installation == installation)),
                 Err(RecordError::Request(error)) if error.kind() == Kind::Forbidden => None,
                 Err(error) => return Err(error),
             };
-            let watched = record.inventory.namespaces.watched.iter().map(ToString::to_string).collect();
             Ok(Found { installation, watched, objects: record.objects, alone })
         }
         Err(RecordError::None) => remains(client, which).await,
@@ -95,7 +95,7 @@ async fn remains(client: &Client, which: Which<'_>) -> Result<Found, RecordError
             continue;
         }
         let id = object_id("v1", "Namespace", None, &namespace.name_any());
-        let installation = Installation { name, namespace: home };
+        let installation = Installation { name, namespace: home, debug: false };
         match found.iter_mut().find(|other| other.installation == installation) {
             Some(other) => other.objects.push(id),
             None => {

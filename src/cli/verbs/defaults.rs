@@ -43,7 +43,7 @@ pub(super) async fn find(
 }
 
 fn found(inventory: Inventory, namespace: &str) -> Found {
-    let watched = inventory.namespaces.watched.iter().any(|watched| watched.as_str() == namespace);
+    let watched = inventory.watched().iter().any(|watched| watched.as_str() == namespace);
     Found { inventory, watched }
 }
 

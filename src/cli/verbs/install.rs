@@ -98,7 +98,7 @@ impl Args {
             installation.namespace,
             result.watched.join(", ")
         ));
-        if let Some(namespace) = inventory.namespaces.watched.first() {
+        if let Some(namespace) = inventory.watched().first() {
             printer.line(&format!("Next: pgherd create cluster hippo -n {namespace}"));
         }
         printer.result(&Installed { components, ..result }, String::new)?;
@@ -241,7 +241,7 @@ impl Installed {
             installation: inventory.installation.name.to_string(),
             namespace: inventory.installation.namespace.to_string(),
             version: crate::VERSION,
-            watched: inventory.namespaces.watched.iter().map(ToString::to_string).collect(),
+            watched: inventory.watched().iter().map(ToString::to_string).collect(),
             created: plan.count(|change| *change == Change::Create),
             changed: plan.count(|change| matches!(change, Change::Change(_))),
             removed: plan.removed.len(),

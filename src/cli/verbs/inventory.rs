@@ -46,13 +46,13 @@ impl Args {
         };
         let checked = Checked { file, valid: true, inventory };
         context.printer.result(&checked, || {
-            let Inventory { installation, namespaces, storages, .. } = &checked.inventory;
+            let Inventory { installation, storages, .. } = &checked.inventory;
             format!(
                 "{} is right: installation {} in namespace {}, {}, {}\n",
                 checked.file.display(),
                 installation.name,
                 installation.namespace,
-                counted(namespaces.watched.len(), "watched namespace"),
+                counted(checked.inventory.watched().len(), "watched namespace"),
                 counted(storages.len(), "storage"),
             )
         })?;

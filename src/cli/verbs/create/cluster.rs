@@ -311,7 +311,7 @@ fn exists(namespace: &str, name: &str) -> Failure {
 }
 
 fn unwatched(printer: &Printer, namespace: &str, inventory: &crate::inventory::Inventory) {
-    let watched: Vec<&str> = inventory.namespaces.watched.iter().map(AsRef::as_ref).collect();
+    let watched: Vec<&str> = inventory.watched().iter().map(AsRef::as_ref).collect();
     printer.warning(&format!(
         "installation {} doesn't look after namespace {namespace}, so nothing may happen there; it watches {}",
         inventory.installation.name,

@@ -1,8 +1,8 @@
 //! From what was asked for and an installation's defaults to the resource. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::LocalObjectReference;
+use k8s_openapi::{api::core::v1::LocalObjectReference, apimachinery::pkg::apis::meta::v1::LabelSelector};
 use kube::api::ObjectMeta;
 
 use crate::{
@@ -14,14 +14,11 @@ use crate::{
         image::ImageReference,
         names::{ClusterName, SettingName, UserName},
     },
-    inventory::{self, Images, Inventory, Resources, Storage},
+    inventory::{self, Inventory, PodAntiAffinity, ResolvedImages, Resources, Storage, StorageType},
 };
 
 /// The one instance set of a cluster that is created by a verb.
 const SET: &str = "00";
-
-/// The port of PostgreSQL.
-const PORT: i32 = 5432;
 
 /// What was asked for; what wasn't comes from the defaults.
 #[derive(Clone, Debug)]
@@ -91,15 +88,18 @@ pub(super) fn build(wish: Wish, inventory: &Inventory) -> Result<Manifest, Unmet
         labels,
     } = wish;
     let defaults = &inventory.defaults;
-    let postgres_version = postgres_version.unwrap_or(defaults.postgres_version);
+    let postgres_version = postgres_version.unwrap_or_else(|| inventory.postgres_version());
     let image = image_for(image.as_ref(), postgres_version, &inventory.images)?;
-    let storage = choose(storage, &inventory.storages, |storage| &storage.name)
+    let storage = choose(storage, inventory.storages.values(), |storage| &storage.name)
         .map_err(|(asked, known)| Unmet::Storage { asked, known })?
-        .unwrap_or_else(|| defaults.storage.clone());
-    let resources = choose(resources, &inventory.resources, |resources| &resources.name)
+        .unwrap_or_else(|| inventory.primary_storage().clone());
+    let resources = choose(resources, inventory.resources.values(), |resources| &resources.name)
         .map_err(|(asked, known)| Unmet::Resources { asked, known })?
-        .or_else(|| defaults.resources.clone());
-    let instances = u32::from(replicas.unwrap_or(defaults.replicas)) + 1;
+        .or_else(|| inventory.resources(defaults.resources.container.as_ref()?).cloned());
+    let wal = defaults.storage.wal.as_ref().and_then(|name| inventory.storage(name));
+    let instances = replicas.map_or(defaults.replicas.get(), u32::from) + 1;
+    let user = user.or_else(|| defaults.user.clone());
+    let database = database.or_else(|| Some(defaults.database.as_ref()?.to_string()));
     let users = users(&name, user, database);
     let metadata = (!labels.is_empty()).then(|| Metadata { labels: labels.clone(), ..Metadata::default() });
     let set = InstanceSet {
@@ -108,10 +108,10 @@ pub(super) fn build(wish: Wish, inventory: &Inventory) -> Result<Manifest, Unmet
         data_volume_claim_spec: claim(&storage),
         resources: resources.as_ref().map(requirements),
         metadata: None,
-        wal_volume_claim_spec: None,
+        wal_volume_claim_spec: wal.map(claim),
         tablespace_volumes: Vec::new(),
         volumes: None,
-        affinity: None,
+        affinity: super::defaults::affinity(defaults, name.as_str()),
         tolerations: Vec::new(),
         topology_spread_constraints: Vec::new(),
         priority_class_name: None,
@@ -119,6 +119,12 @@ pub(super) fn build(wish: Wish, inventory: &Inventory) -> Result<Manifest, Unmet
         containers: Vec::new(),
         sidecars: None,
     };
+    let groups: BTreeSet<u32> = [Some(&storage), wal]
+        .into_iter()
+        .flatten()
+        .flat_map(|storage| &storage.supplemental_groups)
+        .map(|group| group.get())
+        .collect();
     let resource = PostgresCluster {
         metadata: ObjectMeta {
             name: Some(name.to_string()),
@@ -126,7 +132,7 @@ pub(super) fn build(wish: Wish, inventory: &Inventory) -> Result<Manifest, Unmet
             labels: (!labels.is_empty()).then_some(labels),
             ..ObjectMeta::default()
         },
-        spec: spec(postgres_version, image, &inventory.images, set, users, metadata),
+        spec: spec(postgres_version, image, inventory, set, users, metadata, &groups),
         status: None,
     };
     Ok(Manifest { resource, storage, instances, postgres_version })
@@ -134,7 +140,7 @@ pub(super) fn build(wish: Wish, inventory: &Inventory) -> Result<Manifest, Unmet
 
 /// The image that was asked for, or the installation's for that version. It is written into the resource, so that a later
 /// change of the inventory restarts no database by itself.
-fn image_for(asked: Option<&ImageReference>, version: u16, images: &Images) -> Result<String, Unmet> {
+fn image_for(asked: Option<&ImageReference>, version: u16, images: &ResolvedImages) -> Result<String, Unmet> {
     let known = || images.postgres.keys().map(ToString::to_string).collect();
     asked
         .or_else(|| images.postgres.get(&version))
@@ -142,15 +148,15 @@ fn image_for(asked: Option<&ImageReference>, version: u16, images: &Images) -> R
         .ok_or_else(|| Unmet::Version { asked: version, known: known() })
 }
 
-fn choose<T: Clone>(
+fn choose<'t, T: Clone + 't>(
     asked: Option<SettingName>,
-    all: &[T],
+    all: impl Iterator<Item = &'t T> + Clone,
     name: impl Fn(&T) -> &SettingName,
 ) -> Result<Option<T>, (String, Vec<String>)> {
     let Some(asked) = asked else { return Ok(None) };
-    match all.iter().find(|one| *name(one) == asked) {
+    match all.clone().find(|one| *name(one) == asked) {
         Some(found) => Ok(Some(found.clone())),
-        None => Err((asked.to_string(), all.iter().map(|one| name(one).to_string()).collect())),
+        None => Err((asked.to_string(), all.map(|one| name(one).to_string()).collect())),
     }
 }
 
@@ -167,14 +173,19 @@ fn users(name: &ClusterName, user: Option<UserName>, database: Option<String>) -
 }
 
 fn claim(storage: &Storage) -> VolumeClaimSpec {
-    let mode: &'static str = storage.access_mode.into();
+    let existing = storage.r#type == StorageType::Static;
+    let labels = storage.match_labels.iter().map(|(key, value)| (key.as_str().to_owned(), value.to_string()));
+    let selector = LabelSelector { match_labels: Some(labels.collect()), ..LabelSelector::default() };
+    // An empty class is what Kubernetes takes for none; without the field it would take the default class.
+    let class = storage.class.as_ref().map(ToString::to_string).or_else(|| existing.then(String::new));
     VolumeClaimSpec {
-        access_modes: vec![mode.to_owned()],
+        access_modes: vec![storage.access_mode.as_str().to_owned()],
         resources: Some(VolumeResources {
             requests: BTreeMap::from([("storage".to_owned(), storage.size.clone())]),
             ..VolumeResources::default()
         }),
-        storage_class_name: storage.class.as_ref().map(ToString::to_string),
+        storage_class_name: class,
+        selector: (!storage.match_labels.is_empty()).then_some(selector),
         ..VolumeClaimSpec::default()
     }
 }
@@ -196,11 +207,14 @@ fn requirements(resources: &Resources) -> Requirements {
 fn spec(
     postgres_version: u16,
     image: String,
-    images: &Images,
+    inventory: &Inventory,
     set: InstanceSet,
     users: Option<Vec<User>>,
     metadata: Option<Metadata>,
+    groups: &BTreeSet<u32>,
 ) -> PostgresClusterSpec {
+    let Inventory { images, defaults, .. } = inventory;
+    let alone = defaults.pod_anti_affinity == PodAntiAffinity::Disabled;
     PostgresClusterSpec {
         metadata,
         postgres_version: i32::from(postgres_version),
@@ -215,17 +229,17 @@ fn spec(
             .map(|secret| LocalObjectReference { name: secret.to_string() })
             .collect(),
         instances: vec![set],
-        port: PORT,
+        port: i32::try_from(defaults.port.get()).unwrap_or_default(),
         users,
         postgis_version: None,
-        service: None,
-        replica_service: None,
-        authentication: None,
-        config: None,
+        service: super::defaults::service(defaults),
+        replica_service: super::defaults::service(defaults),
+        authentication: super::defaults::authentication(defaults),
+        config: super::defaults::config(defaults),
         database_init_sql: None,
         custom_tls_secret: None,
         custom_replication_tls_secret: None,
-        patroni: None,
+        patroni: super::defaults::patroni(defaults),
         backups: None,
         data_source: None,
         standby: None,
@@ -233,9 +247,9 @@ fn spec(
         monitoring: None,
         instrumentation: None,
         user_interface: None,
-        disable_default_pod_scheduling: None,
-        openshift: None,
-        supplemental_groups: Vec::new(),
+        disable_default_pod_scheduling: alone.then_some(true),
+        openshift: (!defaults.set_fs_group).then_some(true),
+        supplemental_groups: groups.iter().map(|group| i64::from(*group)).collect(),
         paused: None,
         shutdown: None,
     }

@@ -1,6 +1,7 @@
 //! `pgherd create …`.
 
 mod cluster;
+mod defaults;
 mod manifest;
 
 use crate::cli::{Context, Exit, Failure};
