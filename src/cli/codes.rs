@@ -19,6 +19,10 @@ pub enum Code {
     Inventory,
     /// No inventory was named.
     InventoryMissing,
+    /// A setting that was asked about doesn't exist.
+    SettingMissing,
+    /// A code that was asked about doesn't exist.
+    CodeMissing,
     /// Nobody is there to confirm.
     NoTerminal,
     /// The answer was no.
@@ -96,6 +100,8 @@ impl Code {
             Self::Declined => "PG-CLI-06",
             Self::InventoryMissing => "PG-CLI-07",
             Self::Inventory => "PG-CLI-08",
+            Self::SettingMissing => "PG-CLI-09",
+            Self::CodeMissing => "PG-CLI-10",
             Self::KubeConfigMissing => "PG-K8S-01",
             Self::KubeConfigInvalid => "PG-K8S-02",
             Self::ContextUnknown => "PG-K8S-03",
@@ -138,6 +144,8 @@ impl Code {
             Self::Usage => "Flags that contradict each other or lack a value.",
             Self::Inventory => "The inventory can't be read or has mistakes.",
             Self::InventoryMissing => "No inventory was named.",
+            Self::SettingMissing => "There is no such setting.",
+            Self::CodeMissing => "There is no such code.",
             Self::NoTerminal => "Nobody is there to confirm.",
             Self::Declined => "The answer was no.",
             Self::KubeConfigMissing => "No kube config.",
@@ -190,9 +198,12 @@ impl Code {
             | Self::Tls
             | Self::Unauthorised => Exit::Unreachable,
             Self::Forbidden | Self::Rejected | Self::ApiServer | Self::ApplyFailed => Exit::Rejected,
-            Self::ObjectMissing | Self::NoInstallation | Self::ClusterMissing | Self::UserMissing => {
-                Exit::NotFound
-            }
+            Self::ObjectMissing
+            | Self::NoInstallation
+            | Self::ClusterMissing
+            | Self::UserMissing
+            | Self::SettingMissing
+            | Self::CodeMissing => Exit::NotFound,
             Self::Busy => Exit::Busy,
             Self::DefinitionsNotReady
             | Self::NotReady

@@ -1,7 +1,7 @@
 //! What a run knows: settings merged from flags, environment and inventory, and the connection, made when first needed.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::names::NamespaceName,
-    inventory::Inventory,
+    inventory::{Checked, Given, Inventory},
     k8s::client::{Connection, Target},
 };
 
@@ -34,6 +34,9 @@ pub struct Globals {
     /// The kube config to use [default: $KUBECONFIG, then ~/.kube/config]
     #[arg(long, global = true, env = "PGHERD_KUBECONFIG", hide_env_values = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// Set one setting of the inventory for this run, such as `defaults.replicas=2`; may be repeated
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
     /// The namespace to work in
     #[arg(short, long, global = true, env = "PGHERD_NAMESPACE", hide_env_values = true, value_name = "NAME")]
     pub namespace: Option<NamespaceName>,
@@ -95,6 +98,12 @@ impl Globals {
     }
 }
 
+/// The environment's variables; one that is no text can't be a setting.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration =
         text.parse().map_err(|_| "write it like 90s, 5m or 1h30m".to_owned())?;
@@ -107,7 +116,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub struct Settings {
     /// The inventory's file, when one was named.
     pub inventory: Option<PathBuf>,
-    /// How to find the API server.
+    /// Settings of the inventory that flags and variables give.
+    pub given: Vec<Given>,
+    /// How to find the API server, as far as flags and variables say.
     pub target: Target,
     /// The namespace to work in, when one was named.
     pub namespace: Option<NamespaceName>,
@@ -127,6 +138,7 @@ impl Settings {
             inventory,
             context,
             kubeconfig,
+            settings,
             namespace,
             yes,
             timeout,
@@ -138,7 +150,12 @@ impl Settings {
         } = globals;
         Self {
             inventory,
-            target: Target { kubeconfig, context },
+            given: settings
+                .into_iter()
+                .map(Given::Flag)
+                .chain(Given::from_environment(environment()))
+                .collect(),
+            target: Target { kubeconfig, context, in_cluster: false },
             namespace,
             yes,
             timeout: timeout.unwrap_or(Self::TIMEOUT),
@@ -189,7 +206,22 @@ impl Context {
     /// # Errors
     /// When no API server can be found, reached or authenticated to.
     pub async fn connection(&self) -> Result<&Connection, Failure> {
-        Ok(self.connection.get_or_try_init(|| Connection::open(&self.settings.target)).await?)
+        let target = self.target()?;
+        Ok(self.connection.get_or_try_init(|| Connection::open(&target)).await?)
+    }
+
+    /// How to find the API server: as flags and variables say, or else as the inventory does.
+    fn target(&self) -> Result<Target, Failure> {
+        let mut target = self.settings.target.clone();
+        let Some(file) = &self.settings.inventory else { return Ok(target) };
+        if target.context.is_none() && target.kubeconfig.is_none() {
+            let kubernetes = self.inventory()?.kubernetes;
+            let folder = file.parent().unwrap_or(Path::new(""));
+            target.in_cluster = kubernetes.in_cluster;
+            target.context = kubernetes.context.map(|context| context.to_string());
+            target.kubeconfig = kubernetes.kubeconfig.map(|path| folder.join(path.as_str()));
+        }
+        Ok(target)
     }
 
     /// The client of [`Self::connection`].
@@ -205,11 +237,20 @@ impl Context {
     /// # Errors
     /// When none was named, it can't be read, or it has mistakes.
     pub fn inventory(&self) -> Result<Inventory, Failure> {
-        let path = self.settings.inventory.as_deref().ok_or_else(|| {
+        self.checked(None).map(|(_, checked)| checked.inventory)
+    }
+
+    /// The inventory in a file, or else the one that was named, with where its settings come from and what may not be as meant.
+    ///
+    /// # Errors
+    /// When none was named, it can't be read, or it has mistakes.
+    pub fn checked(&self, file: Option<PathBuf>) -> Result<(PathBuf, Checked), Failure> {
+        let path = file.or_else(|| self.settings.inventory.clone()).ok_or_else(|| {
             Failure::new(Code::InventoryMissing, "no inventory was named")
                 .next("Name its file with `-i FILE` or in PGHERD_INVENTORY.")
         })?;
-        Ok(Inventory::load(path)?)
+        let checked = Checked::load(&path, &self.settings.given)?;
+        Ok((path, checked))
     }
 
     /// Asks a yes-or-no question; `--yes` answers it. Anything but yes is a failure, so that callers can't go on by

@@ -8,12 +8,15 @@
 
 pub mod catalogue;
 mod code;
+pub mod examples;
 mod images;
 mod model;
 mod notes;
 mod overrides;
 mod raw;
+pub mod reference;
 mod report;
+pub mod schema;
 mod section;
 pub mod setting;
 mod source;

@@ -60,6 +60,12 @@ impl Report {
         text
     }
 
+    /// The text of the first mistake of one kind.
+    pub(super) fn render_only(&self, code: Code) -> String {
+        let mistake = self.mistakes.iter().find(|mistake| mistake.code == code);
+        mistake.map(|mistake| self.one(mistake, false)).unwrap_or_default()
+    }
+
     fn one(&self, mistake: &Mistake, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let Some(source) = self.sources.get(mistake.place.source) else { return mistake.message.clone() };

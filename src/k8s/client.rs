@@ -25,6 +25,8 @@ pub struct Target {
     pub kubeconfig: Option<PathBuf>,
     /// The context to use instead of the current one.
     pub context: Option<String>,
+    /// Whether to be the pod that this runs in, whatever kube configs there are.
+    pub in_cluster: bool,
 }
 
 /// Why there is no connection.
@@ -145,11 +147,22 @@ async fn check(config: Config, server: &str) -> Result<(String, String), Connect
 }
 
 async fn load(target: &Target) -> Result<(Config, String, String), ConnectError> {
+    let pod = || ("in-cluster".to_owned(), "in-cluster".to_owned());
+    if target.in_cluster {
+        let (context, cluster) = pod();
+        let config = in_cluster().ok_or_else(|| ConnectError::InvalidConfig {
+            reason: "kubernetes.in_cluster is true, but this is not a pod with a service account".to_owned(),
+        })?;
+        return Ok((config, context, cluster));
+    }
     let candidates = candidates(target);
     let present: Vec<&PathBuf> = candidates.iter().filter(|path| path.exists()).collect();
     if present.is_empty() {
         return match (in_cluster(), target.kubeconfig.is_none() && target.context.is_none()) {
-            (Some(config), true) => Ok((config, "in-cluster".to_owned(), "in-cluster".to_owned())),
+            (Some(config), true) => {
+                let (context, cluster) = pod();
+                Ok((config, context, cluster))
+            }
             _ => Err(ConnectError::NoConfig { looked_at: candidates }),
         };
     }

@@ -32,6 +32,22 @@ fn commands() {
 }
 
 #[test]
+fn inventory() {
+    assert_current("docs/reference/inventory.md", &inventory::reference::reference());
+}
+
+#[test]
+fn inventory_errors() {
+    assert_current("docs/reference/inventory-errors.md", &inventory::examples::reference());
+}
+
+#[test]
+fn inventory_schema() {
+    let schema = serde_json::to_string_pretty(&inventory::schema::schema()).unwrap();
+    assert_current("manifests/inventory.schema.json", &format!("{schema}\n"));
+}
+
+#[test]
 fn error_codes() {
     let mut page = String::from(
         "# Codes of errors\n\nA code keeps its meaning in all later versions.\n\n## In an inventory\n\n\

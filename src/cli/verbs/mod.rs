@@ -4,6 +4,7 @@ pub mod completion;
 pub mod create;
 mod defaults;
 pub mod delete;
+pub mod explain;
 pub mod install;
 pub mod inventory;
 pub mod operator;
@@ -36,6 +37,8 @@ pub enum Verb {
     Psql(psql::Args),
     /// Work on an inventory, without a cluster
     Inventory(inventory::Args),
+    /// Explain the code of an error or a warning
+    Explain(explain::Args),
     /// Tell the versions of this program and of the cluster
     Version(version::Args),
     /// Print a completion script for a shell
@@ -63,6 +66,7 @@ impl Verb {
             Self::Delete(args) => args.run(context).await,
             Self::Psql(args) => args.run(context).await,
             Self::Inventory(args) => args.run(context),
+            Self::Explain(args) => args.run(context),
             Self::Version(args) => args.run(context).await,
             Self::Completion(args) => args.run(context),
         }
