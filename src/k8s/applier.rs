@@ -6,11 +6,15 @@ use std::{
     sync::Mutex,
 };
 
-use kube::{Api, Client, Resource, ResourceExt, core::NamespaceResourceScope};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    core::NamespaceResourceScope,
+};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Error, apply::Apply};
+use super::{Doing as _, Error, Kind, adoption, apply::Apply};
 
 /// What an apply did.
 #[derive(Clone, Debug)]
@@ -80,13 +84,46 @@ impl Applier {
             }
         }
         let api: Api<K> = Api::namespaced(self.client.clone(), &key.namespace);
-        let applied = self.apply.run(&api, &key.name, desired).await?;
+        let mut applied = self.apply.run(&api, &key.name, desired).await;
+        if let (Err(error), Some(live)) = (&applied, live)
+            && error.kind() == Kind::Invalid
+            && self.adopt(&api, desired, live).await?
+        {
+            applied = self.apply.run(&api, &key.name, desired).await;
+        }
+        let applied = applied?;
         self.remember(key.clone(), Fingerprints { desired: wanted, live: fingerprint(&applied) });
         Ok(match live {
             None => Applied::Created(applied),
             Some(before) if before.resource_version() == applied.resource_version() => Applied::Unchanged,
             Some(_) => Applied::Changed(applied),
         })
+    }
+
+    /// Takes over what is in the way of an apply, where that is possible: entries of others in lists of an object that this
+    /// manager has applied before, and that has the same owner. Tells whether there was anything.
+    async fn adopt<K>(&self, api: &Api<K>, desired: &K, live: &K) -> Result<bool, Error>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
+    {
+        let owners = live.owner_references();
+        if !desired.owner_references().iter().all(|owner| owners.iter().any(|own| own.uid == owner.uid)) {
+            return Ok(false);
+        }
+        let wanted = serde_json::to_value(desired).unwrap_or_default();
+        let Some(entries) = adoption::adopt(&wanted, live.managed_fields(), self.apply.manager) else {
+            return Ok(false);
+        };
+        let name = live.name_any();
+        let patch = json!({
+            "metadata": { "managedFields": entries, "resourceVersion": live.resource_version() },
+        });
+        let params =
+            PatchParams { field_manager: Some(self.apply.manager.to_owned()), ..PatchParams::default() };
+        let adopted = api.patch_metadata(&name, &params, &Patch::Merge(&patch)).await;
+        adopted.doing(|| format!("take over entries of others in {}/{name}", api.resource_url()))?;
+        tracing::info!(kind = %K::kind(&()), name, "somebody else's entries in a list are removed");
+        Ok(true)
     }
 
     /// Forgets objects of which no trace is left, so that memory doesn't grow with clusters that are gone.

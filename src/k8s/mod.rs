@@ -1,5 +1,6 @@
 //! The only home of calls to the Kubernetes API.
 
+mod adoption;
 pub mod applier;
 pub mod apply;
 pub mod attach;

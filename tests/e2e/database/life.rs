@@ -60,6 +60,25 @@ async fn what_is_deleted_by_hand_comes_back() {
         }
     };
     wait::until(&services, "rhino-replicas", PATIENCE, look, |_| {}).await.unwrap();
+    // Also one that the server would refuse to undo by an apply: two entries of one name.
+    let ports = json!({"spec": {"ports": [{"name": "postgres", "port": 6000, "protocol": "TCP"}]}});
+    let label = json!({"metadata": {"labels": {"somebody": "else"}}});
+    for drift in [label, ports] {
+        services.patch("rhino-replicas", &PatchParams::default(), &Patch::Merge(drift)).await.unwrap();
+    }
+    let look = |found: Option<&Service>| {
+        let ports = found.and_then(|service| service.spec.as_ref()?.ports.clone()).unwrap_or_default();
+        match ports.as_slice() {
+            [only] if only.port == 5432 => Look::Done(found.cloned()),
+            other => Look::Waiting(format!("{other:?}")),
+        }
+    };
+    let healed = wait::until(&services, "rhino-replicas", PATIENCE, look, |_| {}).await.unwrap().unwrap();
+    assert_eq!(
+        healed.labels().get("somebody").map(String::as_str),
+        Some("else"),
+        "only what is in the way goes"
+    );
 
     installation.delete("rhino").await;
     installation.succeed(&["uninstall", "-y"]);
