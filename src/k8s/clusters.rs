@@ -3,14 +3,14 @@
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{DeleteParams, ListParams, Preconditions},
+    api::{DeleteParams, ListParams, PostParams, Preconditions},
 };
 
-use super::{Doing as _, Error, Kind, apply::Apply, cluster_objects::selector};
+use super::{Doing as _, Error, Kind, cluster_objects::selector};
 use crate::api::{labels, postgres_cluster::PostgresCluster};
 
 /// Fields that the verbs set. The operator and the installer never set the same ones.
-const PERSON: Apply = Apply { manager: "pgherd", force: false };
+const PERSON: &str = "pgherd";
 
 /// The clusters of a namespace, or of all when none is named.
 #[must_use]
@@ -54,18 +54,29 @@ pub async fn defined(client: &Client) -> Result<bool, Error> {
     }
 }
 
-/// Applies a cluster, or only asks what the server would make of it.
+/// Creates a cluster. One of that name that is there already is a conflict, and stays as it is.
 ///
 /// # Errors
 /// When the server refuses it.
-pub async fn apply(
-    client: &Client,
-    cluster: &PostgresCluster,
-    dry_run: bool,
-) -> Result<PostgresCluster, Error> {
-    let name = cluster.name_any();
-    let api = api(client, cluster.namespace().as_deref());
-    if dry_run { PERSON.dry_run(&api, &name, cluster).await } else { PERSON.run(&api, &name, cluster).await }
+pub async fn create(client: &Client, cluster: &PostgresCluster) -> Result<PostgresCluster, Error> {
+    post(client, cluster, false).await
+}
+
+/// What the server would make of a cluster if none of its name existed: it is asked without a name, and creates nothing.
+///
+/// # Errors
+/// When the server would refuse it.
+pub async fn would_be(client: &Client, cluster: &PostgresCluster) -> Result<PostgresCluster, Error> {
+    let mut nameless = cluster.clone();
+    nameless.metadata.generate_name = nameless.metadata.name.take().map(|name| format!("{name}-"));
+    post(client, &nameless, true).await
+}
+
+async fn post(client: &Client, cluster: &PostgresCluster, dry_run: bool) -> Result<PostgresCluster, Error> {
+    let namespace = cluster.namespace();
+    let params = PostParams { dry_run, field_manager: Some(PERSON.to_owned()) };
+    let created = api(client, namespace.as_deref()).create(&params, cluster).await;
+    created.doing(|| format!("create cluster {}/{}", namespace.unwrap_or_default(), cluster.name_any()))
 }
 
 /// Begins to delete a cluster, unless another one has taken its name meanwhile.

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, api::ListParams};
 use serde_json::Value;
 
-use crate::cluster::Installation;
+use crate::cluster::{Installation, PATIENCE};
 
 fn run(mut command: Command) -> Output {
     command.stdin(Stdio::null()).output().unwrap()
@@ -55,6 +55,7 @@ async fn a_cluster_from_its_creation_to_its_deletion() {
     assert!(unknown.contains("Did you mean \"hippo\"?"), "{unknown}");
 
     sessions(&installation, &verb);
+    interrupted(&installation).await;
     deletion(&installation, &verb).await;
     installation.succeed(&["uninstall", "-y"]);
 }
@@ -101,6 +102,55 @@ fn sessions(installation: &Installation, verb: &impl Fn(&[&str]) -> Output) {
         let (answer, _) = ended(&child.wait_with_output().unwrap(), 3);
         assert_eq!(answer, "42\n", "{path}");
     }
+}
+
+/// A statement ends with the session that gave it, also where psql runs in the pod.
+async fn interrupted(installation: &Installation) {
+    let primary = installation.primary("hippo").await;
+    let running =
+        "select count(*) from pg_stat_activity where query ~ '^select pg_sleep' and state = 'active'";
+    let until = |wanted: &str| {
+        let begun = std::time::Instant::now();
+        // PostgreSQL offers no watch on its sessions; this asks until it answers as expected.
+        while installation.sql(&primary, running) != wanted {
+            assert!(begun.elapsed() < PATIENCE, "the number of statements didn't become {wanted}");
+        }
+    };
+    let mut psql = installation.command(&["-n", &installation.databases, "psql", "hippo", "--"]);
+    psql.args(["-X", "-c", "select pg_sleep(3600)"]).env("PATH", "/nowhere");
+    psql.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = psql.spawn().unwrap();
+    until("1");
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let (_, cancelled) = ended(&child.wait_with_output().unwrap(), 1);
+    assert!(cancelled.contains("canceling statement"), "{cancelled}");
+    until("0");
+}
+
+/// Of two who create the same cluster at the same moment one is told that it is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_given_away_once() {
+    let Some(installation) = Installation::new("twice").await else { return };
+    installation.succeed(&["install", "-y"]);
+    for round in 0..5 {
+        let name = format!("rhino{round}");
+        let create = |replicas: &str| {
+            let place = installation.databases.as_str();
+            let mut command = installation.command(&["-n", place, "create", "cluster", &name, "--no-wait"]);
+            command.args(["--replicas", replicas]).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let both = [create("0"), create("1")].map(|child| child.wait_with_output().unwrap());
+        let codes = [both[0].status.code(), both[1].status.code()];
+        let winner = codes.iter().position(|code| *code == Some(0)).unwrap_or_else(|| panic!("{both:?}"));
+        let (_, told) = ended(&both[1 - winner], 6);
+        assert!(told.contains("[PG-CLUSTER-01]"), "{told}");
+        let cluster = installation.clusters().get(&name).await.unwrap();
+        assert_eq!(cluster.spec.instances[0].replicas, i32::try_from(winner + 1).unwrap());
+        installation.delete(&name).await;
+    }
+    installation.succeed(&["uninstall", "-y"]);
 }
 
 async fn deletion(installation: &Installation, verb: &impl Fn(&[&str]) -> Output) {

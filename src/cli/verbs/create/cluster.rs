@@ -109,7 +109,7 @@ impl Args {
         let name = manifest.resource.name_any();
 
         let existing = target::find(client, &namespace, &name).await?;
-        let would_be = match clusters::apply(client, &manifest.resource, true).await {
+        let would_be = match clusters::would_be(client, &manifest.resource).await {
             Ok(would_be) => would_be,
             Err(_) if existing.is_some() => return Err(exists(&namespace, &name)),
             Err(error) => return Err(rejected(&manifest.resource, error)),
@@ -129,8 +129,12 @@ impl Args {
             existing
         } else {
             let line = printer.start(&name);
-            let applied = clusters::apply(client, &manifest.resource, false).await;
-            let resource = applied.map_err(|error| rejected(&manifest.resource, error))?;
+            let created = clusters::create(client, &manifest.resource).await;
+            let resource = created.map_err(|error| match error.kind() {
+                // Somebody was faster.
+                Kind::Conflict => exists(&namespace, &name),
+                _ => rejected(&manifest.resource, error),
+            })?;
             line.done(&format!("created: {}", manifest.summary()));
             resource
         };

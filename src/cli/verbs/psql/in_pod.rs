@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::{raw, route::Route};
 use crate::{
-    cli::{Code, Exit, Failure},
+    cli::{Code, Context, Exit, Failure},
     desired::pod::DATABASE_CONTAINER,
     k8s::{
         attach::{self, Streams},
@@ -22,8 +22,19 @@ const STORE: &str = r#"umask 077; file=$(mktemp /tmp/pgherd.XXXXXX) && cat >"$fi
 /// Opens the file, takes its name away, and becomes the rest of the arguments.
 const START: &str = r#"exec 9<"$0" && rm -f "$0" && exec "$@""#;
 
+/// Interrupts the session that the file was made for. The end of the connection doesn't: psql would only notice it when it
+/// reads or writes the next time, after a statement that may take hours.
+const INTERRUPT: &str = r#"for process in /proc/[0-9]*; do
+  if tr '\0' '\n' 2>/dev/null <"$process/environ" | grep -qxF "PGHERD_SESSION=$0"; then kill -INT "${process#/proc/}"; fi
+done 2>/dev/null"#;
+
 /// Runs it to its end.
-pub(super) async fn run(client: &Client, route: &Route, arguments: Vec<String>) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    context: &Context,
+    client: &Client,
+    route: &Route,
+    arguments: Vec<String>,
+) -> Result<Exit, Failure> {
     let member = route.member(client).await?;
     let target = Target { namespace: &route.namespace, pod: &member.pod, container: DATABASE_CONTAINER };
     let failed = |error: ExecError| route.unreachable(&member).because(error.to_string());
@@ -32,17 +43,48 @@ pub(super) async fn run(client: &Client, route: &Route, arguments: Vec<String>) 
 
     let mut command = ["sh", "-c", START, &file, "env"].map(str::to_owned).to_vec();
     command.extend(environment(route));
+    command.push(format!("PGHERD_SESSION={file}"));
     command.push("psql".to_owned());
     command.extend(arguments);
     let streams =
         Streams { input: tokio::io::stdin(), output: tokio::io::stdout(), errors: tokio::io::stderr() };
     let (_raw, sizes) = terminal()?;
-    match attach::run(client, target, &command, streams, sizes).await {
+    context.leave_interrupts_to_child();
+    let interrupt = ["sh", "-c", INTERRUPT, &file].map(str::to_owned);
+    let ended = tokio::select! {
+        ended = attach::run(client, target, &command, streams, sizes) => ended,
+        failure = pass_interrupts(client, target, &interrupt) => return Err(failure),
+    };
+    match ended {
         Ok(code) => Ok(Exit::Child(code)),
         Err(error) => {
             let clean = ["rm", "-f", &file].map(str::to_owned);
             exec::run(client, target, &clean, &SecretString::default()).await.ok();
             Err(failed(error))
+        }
+    }
+}
+
+/// Does for psql in the pod what the terminal does for a local one. Ends when that isn't possible, or at a second interrupt
+/// while the first one is on its way.
+async fn pass_interrupts(client: &Client, target: Target<'_>, interrupt: &[String]) -> Failure {
+    let typed = || async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let stays = || {
+        Failure::new(Code::Interrupted, "interrupted")
+            .because(format!("The session in {} may go on until its statement ends.", target.pod))
+    };
+    let no_input = SecretString::default();
+    loop {
+        typed().await;
+        tokio::select! {
+            sent = exec::run(client, target, interrupt, &no_input) => if let Err(error) = sent {
+                return stays().because(error.to_string());
+            },
+            () = typed() => return stays(),
         }
     }
 }

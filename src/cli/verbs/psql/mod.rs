@@ -96,7 +96,7 @@ impl Args {
         }
         match local::find() {
             Some(program) => local::run(context, &connection.client, program, route, self.arguments).await,
-            None => in_pod::run(&connection.client, &route, self.arguments).await,
+            None => in_pod::run(context, &connection.client, &route, self.arguments).await,
         }
     }
 }
