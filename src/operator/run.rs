@@ -5,10 +5,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     net::SocketAddr,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -31,6 +28,7 @@ use kube::{
         watcher,
     },
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -112,7 +110,7 @@ struct Shared {
 /// When the endpoint can't be served.
 pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::default());
-    let health = Health { started: Arc::new(AtomicBool::new(false)), metrics: Arc::clone(&metrics) };
+    let health = Health { started: watch::Sender::new(false), metrics: Arc::clone(&metrics) };
     let shared = Arc::new(Shared {
         environment: Environment {
             applier: Applier::new(client.clone(), OPERATOR),
@@ -183,7 +181,7 @@ fn controller(
     stop: &CancellationToken,
     health: &Health,
 ) -> impl Future<Output = ()> + use<> {
-    let started = Arc::clone(&health.started);
+    let started = health.started.clone();
     let (reader, writer) = reflector::store();
     let clusters =
         watcher(api::<PartialObjectMeta<PostgresCluster>>(client, namespace), watcher::Config::default())
@@ -191,7 +189,7 @@ fn controller(
             .reflect(writer)
             .inspect(move |event| {
                 if matches!(event, Ok(watcher::Event::InitDone)) {
-                    started.store(true, Ordering::Relaxed);
+                    started.send_replace(true);
                 }
             })
             .applied_objects()

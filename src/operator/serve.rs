@@ -1,13 +1,6 @@
 //! The operator's HTTPS endpoint: health for the kubelet, metrics for Prometheus.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -17,17 +10,22 @@ use axum::{
     routing::get,
 };
 use axum_server::{Handle, tls_rustls::RustlsConfig};
+use tokio::sync::watch;
 
 use super::metrics::Metrics;
 
 /// Content type of the text format of `OpenMetrics`.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// How long a question whether the operator is ready stays unanswered before the answer is no. The kubelet waits for a
+/// second.
+const LONGEST_ANSWER: Duration = Duration::from_millis(700);
+
 /// What the endpoint answers from.
 #[derive(Clone)]
 pub(super) struct Health {
     /// Set once the watches have begun.
-    pub started: Arc<AtomicBool>,
+    pub started: watch::Sender<bool>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -55,8 +53,12 @@ fn router(health: Health) -> Router {
         .with_state(health)
 }
 
+/// The kubelet asks as soon as the container runs, and again only a second later. So the answer waits for the watches a
+/// little, rather than being no.
 async fn ready(State(health): State<Health>) -> Response {
-    if health.started.load(Ordering::Relaxed) {
+    let mut started = health.started.subscribe();
+    let begun = tokio::time::timeout(LONGEST_ANSWER, started.wait_for(|started| *started)).await;
+    if matches!(begun, Ok(Ok(_))) {
         "ok\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the watches have not begun yet\n").into_response()
