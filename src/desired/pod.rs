@@ -130,7 +130,7 @@ fn database(cluster: &Cluster, set: &InstanceSet) -> Container {
         name: DATABASE_CONTAINER.to_owned(),
         image: Some(cluster.image.clone()),
         image_pull_policy: cluster.image_pull_policy.clone(),
-        command: Some(scripts::with_programs("patroni /etc/patroni")),
+        command: Some(scripts::database()),
         env: Some(env),
         ports: Some(vec![ContainerPort {
             name: Some(PORT_NAME.to_owned()),

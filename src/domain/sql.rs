@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use postgres_protocol::escape;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::role_options::RoleOptions;
+use super::{hba::REPLICATION_USER, role_options::RoleOptions};
 
 /// A string as an SQL literal, quotes included.
 #[must_use]
@@ -49,6 +49,7 @@ pub fn roles_and_databases(roles: &[RoleStatement]) -> SecretString {
     );
     let databases: BTreeSet<&str> =
         roles.iter().flat_map(|role| role.databases.iter().map(String::as_str)).collect();
+    script.push_str(&replication());
     for database in &databases {
         let _ = writeln!(
             script,
@@ -99,6 +100,25 @@ pub fn roles_and_databases(roles: &[RoleStatement]) -> SecretString {
         literal(NO_AUDIT_MARKER)
     );
     SecretString::from(script)
+}
+
+/// The role that replicas copy, stream and rewind as. Patroni makes it as the last thing of a new database, and never again:
+/// one that was killed right before, or a hand that dropped it, would leave a cluster that can't have replicas.
+fn replication() -> String {
+    let (name, role) = (literal(REPLICATION_USER), identifier(REPLICATION_USER));
+    let mut script = format!(
+        "SELECT pg_catalog.format('CREATE ROLE %I WITH LOGIN REPLICATION', {name}) WHERE NOT EXISTS \
+         (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = {name}) \\gexec\n"
+    );
+    for function in [
+        "pg_ls_dir(text, boolean, boolean)",
+        "pg_stat_file(text, boolean)",
+        "pg_read_binary_file(text)",
+        "pg_read_binary_file(text, bigint, bigint, boolean)",
+    ] {
+        let _ = writeln!(script, "GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {role};");
+    }
+    script
 }
 
 fn login_and(options: &RoleOptions) -> String {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     api::labels,
-    desired::Cluster,
+    desired::{Cluster, text::scripts},
     domain::{cluster_names::InstanceName, hba, parameters},
 };
 
@@ -76,6 +76,11 @@ pub fn instance_file(cluster: &Cluster, instance: &InstanceName, wal_directory: 
         "bootstrap": {
             "method": "initdb",
             "initdb": ["data-checksums", { "encoding": "UTF8" }, { "waldir": wal_directory }],
+            // From here on this is a database, whatever happens (start.sh): for good before it gets its first client.
+            "post_bootstrap": format!(
+                "sh -c 'rm -f \"$0\" && sync \"${{0%/*}}\"' {}",
+                scripts::unborn(&cluster.data_directory())
+            ),
         },
         "postgresql": {
             "create_replica_methods": ["basebackup"],

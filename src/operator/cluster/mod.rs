@@ -171,6 +171,7 @@ async fn bring_about(
     };
     apply::apply(&environment.applier, cluster, &desired, &objects, story).await?;
     apply::remove_instances(client, cluster, &plan, &objects, story).await?;
+    patroni::free_initialization(client, cluster, &objects, now, story).await?;
     patroni::apply_configuration(client, cluster, &objects, story).await?;
 
     let system_identifier = patroni::system_identifier(cluster, &objects);

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, io::Write as _};
 
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::{Endpoints, Pod};
+use kube::{Api, ResourceExt, api::ListParams};
+use pgherd::k8s::wait::{self, Look};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
 
@@ -125,6 +127,61 @@ async fn soak_of_operators_killed_at_random() {
         operator.kill();
     }
     installation.succeed(&["uninstall", "-y"]);
+}
+
+/// Instances that are killed while they make the database: the pod, and the processes in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_whose_making_was_cut_short_is_made_anew() {
+    let Some(installation) = Installation::new("unborn").await else { return };
+    installation.succeed(&["install", "-y"]);
+
+    // As soon as Patroni says that it makes one: the data directory is empty or half of one.
+    installation.describe(&described("rhino", 1)).await;
+    initializing(&installation, "rhino").await;
+    let selector = format!("-l={PREFIX}/cluster=rhino");
+    let killed = installation.kubectl(&["delete", "pod", &selector, "--force", "--grace-period=0"], "");
+    assert_eq!(killed.code, Some(0), "{killed}");
+    repaired(&installation, "rhino").await;
+
+    // When what there is could be taken for a database.
+    installation.describe(&described("tapir", 2)).await;
+    installation.until_pod("tapir", running).await;
+    let of_tapir = ListParams::default().labels(&format!("{PREFIX}/cluster=tapir"));
+    let pods = installation.pods().list(&of_tapir).await.unwrap();
+    let first = pods.items.into_iter().find(running).unwrap().name_any();
+    let kill = "until [ -s \"$PGDATA/global/pg_control\" ]; do :; done; kill -9 -1";
+    let killed = installation.kubectl(&["exec", &first, "-c", "database", "--", "sh", "-c", kill], "");
+    // The shell spares itself; what happens to it when its container has ended is another's race.
+    assert!(matches!(killed.code, Some(0 | 137)), "{killed}");
+    repaired(&installation, "tapir").await;
+    installation.succeed(&["uninstall", "-y", "--delete-clusters"]);
+}
+
+fn running(pod: &Pod) -> bool {
+    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_deref());
+    statuses.unwrap_or_default().iter().any(|container| {
+        container.name == "database" && container.state.as_ref().is_some_and(|state| state.running.is_some())
+    })
+}
+
+/// Waits until some instance makes the database.
+async fn initializing(installation: &Installation, name: &str) {
+    let store: Api<Endpoints> = Api::namespaced(installation.cluster.client.clone(), &installation.databases);
+    let look = |found: Option<&Endpoints>| match found.and_then(|store| store.annotations().get("initialize"))
+    {
+        Some(identifier) if identifier.is_empty() => Look::Done(()),
+        other => Look::Waiting(format!("{other:?}")),
+    };
+    wait::until(&store, &format!("{name}-ha-config"), PATIENCE, look, |_| {}).await.unwrap();
+}
+
+/// Waits until a cluster is ready, and sees that its database is whole.
+async fn repaired(installation: &Installation, name: &str) {
+    installation.ready(name).await;
+    let primary = installation.primary(name).await;
+    let seen = "SELECT count(*) FROM pg_roles WHERE rolname = '_crunchyrepl' AND rolreplication";
+    assert_eq!(installation.sql(&primary, seen), "1");
+    assert_ne!(installation.sql(&primary, "SELECT count(*) FROM information_schema.tables"), "0");
 }
 
 fn random_moment(rng: &mut StdRng) -> Moment {
