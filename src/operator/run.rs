@@ -186,6 +186,8 @@ fn controller(
     let clusters =
         watcher(api::<PartialObjectMeta<PostgresCluster>>(client, namespace), watcher::Config::default())
             .default_backoff()
+            // Most of what is kept, and of no use.
+            .modify(|cluster| cluster.managed_fields_mut().clear())
             .reflect(writer)
             .inspect(move |event| {
                 if matches!(event, Ok(watcher::Event::InitDone)) {

@@ -162,6 +162,10 @@ impl Drop for Installation {
     /// A test that fails leaves nothing behind that would get into the way of others.
     fn drop(&mut self) {
         if std::thread::panicking() {
+            // What an operator outside the cluster had to say goes with the sandbox.
+            if let Ok(log) = fs_err::read(self.sandbox.home().join("operator.log")) {
+                std::io::stderr().write_all(&log).ok();
+            }
             self.run(&["uninstall", "-y", "--delete-clusters", "--timeout", "60s"]);
         }
     }

@@ -122,8 +122,11 @@ async fn soak_of_operators_killed_at_random() {
         let sets = installation.belongings(&name).await;
         let instances = sets.keys().filter(|id| kind(id) == "StatefulSet").count();
         assert_eq!(instances, usize::try_from(replicas).unwrap(), "{tale}");
+        let begun = std::time::Instant::now();
         installation.delete(&name).await;
+        let gone = begun.elapsed().as_secs();
         installation.nothing_left_of(&name).await;
+        writeln!(std::io::stderr(), "round {round}: deleted after {gone} s").unwrap();
         operator.kill();
     }
     installation.succeed(&["uninstall", "-y"]);
