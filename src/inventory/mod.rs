@@ -10,6 +10,7 @@ pub mod catalogue;
 mod code;
 pub mod examples;
 mod images;
+pub mod import;
 mod model;
 mod notes;
 mod overrides;
