@@ -23,6 +23,8 @@ pub enum Code {
     SettingMissing,
     /// A code that was asked about doesn't exist.
     CodeMissing,
+    /// An old inventory can't be imported.
+    Import,
     /// Nobody is there to confirm.
     NoTerminal,
     /// The answer was no.
@@ -102,6 +104,7 @@ impl Code {
             Self::Inventory => "PG-CLI-08",
             Self::SettingMissing => "PG-CLI-09",
             Self::CodeMissing => "PG-CLI-10",
+            Self::Import => "PG-CLI-11",
             Self::KubeConfigMissing => "PG-K8S-01",
             Self::KubeConfigInvalid => "PG-K8S-02",
             Self::ContextUnknown => "PG-K8S-03",
@@ -146,6 +149,9 @@ impl Code {
             Self::InventoryMissing => "No inventory was named.",
             Self::SettingMissing => "There is no such setting.",
             Self::CodeMissing => "There is no such code.",
+            Self::Import => {
+                "An inventory of the 4.x installer can't be read or can't be carried over safely."
+            }
             Self::NoTerminal => "Nobody is there to confirm.",
             Self::Declined => "The answer was no.",
             Self::KubeConfigMissing => "No kube config.",
@@ -187,7 +193,7 @@ impl Code {
             Self::Internal | Self::Output | Self::Role | Self::Certificates | Self::Record => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
             Self::Usage | Self::InventoryMissing | Self::SeveralInstallations => Exit::Usage,
-            Self::Inventory => Exit::Inventory,
+            Self::Inventory | Self::Import => Exit::Inventory,
             Self::NoTerminal | Self::Declined | Self::ClustersExist | Self::ClusterExists | Self::NotOurs => {
                 Exit::Refused
             }

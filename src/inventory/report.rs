@@ -71,9 +71,10 @@ impl Report {
         let Some(source) = self.sources.get(mistake.place.source) else { return mistake.message.clone() };
         // A text without a last newline would have its last line cut off.
         let text = format!("{}\n", source.text.trim_end_matches('\n'));
+        // A place that is made up, such as the end of the file, may be within a character.
         let clamp = |place: &Place| {
-            let end = place.span.end.min(text.len());
-            place.span.start.min(text.len() - 1).min(end)..end
+            let end = text.ceil_char_boundary(place.span.end.min(text.len()));
+            text.floor_char_boundary(place.span.start.min(text.len() - 1).min(end))..end
         };
         let mut snippet = Snippet::source(&text)
             .path(source.name())

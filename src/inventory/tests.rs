@@ -107,6 +107,12 @@ fn single_mistakes_have_their_codes() {
 }
 
 #[test]
+fn a_file_that_ends_with_a_long_character_is_reported_on() {
+    let shown = Inventory::parse("test.toml", "#\u{fffc}").unwrap_err().render(false);
+    assert!(shown.contains("storage1 is missing"), "{shown}");
+}
+
+#[test]
 fn several_mistakes_are_reported_together_in_the_order_of_the_file() {
     let source = changed("size = \"1Gi\"", "size = \"1Gb\"").replace("replicas = 0", "replicsa = 0");
     assert_eq!(codes(&source), ["PG-INV-07", "PG-INV-02"]);

@@ -79,3 +79,54 @@ fn install_without_an_inventory() {
 fn a_file_that_does_not_exist() {
     insta::assert_snapshot!(Sandbox::new().run(&["install", "-i", "missing.toml"]));
 }
+
+const OLD: &str = include_str!("../../src/inventory/import/fixtures/inventory-4.2.4.ini");
+
+#[test]
+fn an_old_inventory_is_imported_and_passes_the_check() {
+    let sandbox = Sandbox::new();
+    sandbox.file("inventory", OLD);
+    insta::assert_snapshot!(
+        sandbox.run(&["inventory", "import", "inventory", "--to", "pgherd.toml"]).to_string()
+    );
+    insta::assert_snapshot!(sandbox.run(&["inventory", "check", "pgherd.toml"]).to_string());
+    let again = sandbox.run(&["inventory", "import", "inventory", "--to", "pgherd.toml"]).to_string();
+    assert!(again.contains("is there already"), "{again}");
+}
+
+#[test]
+fn an_old_inventory_that_is_not_safe_to_import() {
+    let sandbox = Sandbox::new();
+    sandbox.file("inventory", &OLD.replace("storage1_size='1G'", "storage1_size='1X'"));
+    insta::assert_snapshot!(
+        sandbox.run(&["inventory", "import", "inventory", "--to", "pgherd.toml"]).to_string()
+    );
+    assert!(sandbox.run(&["inventory", "check", "pgherd.toml"]).to_string().contains("can't be read"));
+}
+
+#[test]
+fn settings_are_shown_with_where_they_come_from() {
+    let sandbox = Sandbox::new();
+    sandbox.file("pgherd.toml", MINIMAL);
+    let shown =
+        sandbox.run(&["inventory", "show", "pgherd.toml", "--set", "defaults.replicas=2"]).to_string();
+    insta::assert_snapshot!(shown);
+    let resolved = sandbox.run(&["inventory", "show", "pgherd.toml", "--resolved"]).to_string();
+    assert!(resolved.contains("defaults.port") && resolved.contains("5432"), "{resolved}");
+}
+
+#[test]
+fn settings_and_codes_are_explained() {
+    let sandbox = Sandbox::new();
+    for (key, words) in [
+        ("storage1.size", "storage<ID>.size"),
+        ("pgo_operator_namespace", "installation.namespace"),
+        ("storage3_access_mode", "ReadWriteMany"),
+        ("storge1.size", "Did you mean `storage<ID>.size`?"),
+    ] {
+        let explained = sandbox.run(&["inventory", "explain", key]).to_string();
+        assert!(explained.contains(words), "{key}: {explained}");
+    }
+    insta::assert_snapshot!(sandbox.run(&["explain", "pg-inv-12"]).to_string());
+    assert!(sandbox.run(&["explain", "PG-INV-99"]).to_string().contains("there is no code"));
+}

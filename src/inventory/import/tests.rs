@@ -357,9 +357,9 @@ fn the_settings_know_their_old_names_as_the_import_does() {
         .iter()
         .flat_map(|named| named.setting.old.iter().map(|old| ((*old).to_owned(), named.path.clone())))
         .collect();
-    let only_here: Vec<_> = here.difference(&there).collect();
+    let unexplained: Vec<_> = here.difference(&there).collect();
     // Images of PGO are explained, but can't be carried over.
     let image = |(old, path): &&(String, String)| old.contains("_image") && path.starts_with("images.");
-    let only_there: Vec<_> = there.difference(&here).filter(|pair| !image(pair)).collect();
-    assert!(only_here.is_empty() && only_there.is_empty(), "{only_here:#?}\n{only_there:#?}");
+    let unknown: Vec<_> = there.difference(&here).filter(|pair| !image(pair)).collect();
+    assert!(unexplained.is_empty() && unknown.is_empty(), "{unexplained:#?}\n{unknown:#?}");
 }

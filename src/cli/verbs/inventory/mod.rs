@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod import;
 mod schema;
 mod show;
 
@@ -24,6 +25,8 @@ enum Action {
     Show(show::Args),
     /// Explain a setting by its name, or by the name that the 4.x installer had for it
     Explain(explain::Args),
+    /// Make an inventory of the files of the 4.x Ansible installer
+    Import(import::Args),
     /// Print the JSON Schema of inventories, for editors
     Schema(schema::Args),
 }
@@ -38,6 +41,7 @@ impl Args {
             Action::Check(args) => args.run(context),
             Action::Show(args) => args.run(context),
             Action::Explain(args) => args.run(context),
+            Action::Import(args) => args.run(context),
             Action::Schema(args) => args.run(context),
         }
     }
