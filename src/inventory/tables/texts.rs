@@ -34,7 +34,7 @@ text_values! {
     FilePath: Text, "the path of a file, relative to the inventory's folder", "certs/ca.crt";
     DatabaseName: Text, "the name of a database", "orders";
     Digest: Text, "`sha256:` and 64 hexadecimal digits", "sha256:2c26…";
-    Endpoint: Text, "a host with or without a port, without a scheme", "s3.eu-central-1.amazonaws.com";
+    Endpoint: Text, "a host with or without a port, without a scheme", "s3.example.com:9000";
     Route: Text, "a path that begins with `/`", "/metrics";
     Bucket: Text, "the name of a bucket: 3 to 63 lowercase letters, digits, `-` and `.`", "backups";
     LabelValue: Text, "the value of a label", "red";
