@@ -8,13 +8,12 @@ use super::{
     forms::{self, Converted},
     keys::{self, Block, Known},
     setting::Setting,
-    work::{Outcome, Work},
+    work::{CORRECT, Outcome, Work},
 };
 use crate::domain::{names::SettingName, quantity::Quantity};
 
 /// The old installer looked at numbers up to this one.
 const MOST: u32 = 49;
-const CORRECT: &str = "Correct it in the old file, or leave it out with --lenient and set it in the new one.";
 
 /// What storages and resources are called now.
 #[derive(Debug, Default)]

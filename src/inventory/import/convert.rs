@@ -10,11 +10,8 @@ use super::{
     parts,
     report::Row,
     setting::Setting,
-    work::{Outcome, Work},
+    work::{CORRECT, Outcome, Work},
 };
-
-/// What to do about a value that doesn't parse.
-const CORRECT: &str = "Correct it in the old file, or leave it out with --lenient and set it in the new one.";
 
 /// Converts everything that was chosen.
 pub(super) fn all(work: &mut Work<'_>) {

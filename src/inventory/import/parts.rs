@@ -8,7 +8,7 @@ use super::{
     keys::{self, Form, Known},
     release,
     setting::Setting,
-    work::{Outcome, Work},
+    work::{CORRECT, Outcome, Work},
 };
 use crate::domain::image::ImageReference;
 
@@ -16,7 +16,6 @@ use crate::domain::image::ImageReference;
 const VERSION: i64 = 17;
 const POSTGRES: &str = "localhost/postgres:17";
 const OPERATOR: &str = "localhost/pgherd:dev";
-const CORRECT: &str = "Correct it in the old file, or leave it out with --lenient and set it in the new one.";
 
 /// Images of the metrics as the old installer had them, when nothing else was said.
 const METRICS_IMAGES: &[(&str, [&str; 3])] = &[

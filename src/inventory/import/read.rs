@@ -1,6 +1,9 @@
 //! Reads the files, finds out by their content what they are, and follows them to the values that they name.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use super::{
     ImportError, ini,
@@ -55,14 +58,17 @@ fn identity(path: &Path) -> PathBuf {
 
 fn one(path: &Path) -> Result<Source, ImportError> {
     let not = |why: &'static str| ImportError::NotAnInventory { file: path.display().to_string(), why };
-    let size = fs_err::metadata(path).map_err(ImportError::Read)?;
+    // Opened first, since its error says best that a file isn't there.
+    let mut file = fs_err::File::open(path).map_err(ImportError::Read)?;
+    let size = file.metadata().map_err(ImportError::Read)?;
     if size.is_dir() {
         return Err(not("is a folder; name the files in it"));
     }
     if size.len() > LARGEST {
         return Err(not("is larger than any inventory"));
     }
-    let bytes = fs_err::read(path).map_err(ImportError::Read)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(ImportError::Read)?;
     let text = String::from_utf8(bytes).map_err(|_| not("is no text in UTF-8"))?;
     text_of(&path.display().to_string(), &text).map_err(not)
 }

@@ -135,26 +135,31 @@ impl Report {
         writeln!(text, "Read {} ({release}, {} {noun})", files.join(", "), self.settings).ok();
         let several = files.len() > 1;
         line(&mut text, "carried", self.carried.len(), None);
-        let renamed = |row: &Row| format!("{} → {}", row.key, row.to.as_deref().unwrap_or_default());
+        let renamed =
+            |row: &Row| First::new(&row.key, " →", row.to.as_deref().unwrap_or_default(), String::new());
         line(&mut text, "renamed", self.renamed.len(), self.renamed.first().map(renamed));
+        let row = |row: &Row| {
+            // The page has all of it.
+            let why = row.why.as_deref().and_then(|why| why.split(';').next()).unwrap_or_default();
+            First::new(&row.key, ":", why, at(&row.place, several))
+        };
         // Among the changed ones, those with a value are worth more than those that are empty.
         let telling = self.changed.iter().find(|row| row.now.is_some()).or(self.changed.first());
-        line(&mut text, "changed", self.changed.len(), telling.map(|row| with_why(row, several)));
+        line(&mut text, "changed", self.changed.len(), telling.map(row));
         let telling =
             self.dropped.iter().find(|row| !row.key.starts_with("ansible_")).or(self.dropped.first());
-        line(&mut text, "dropped", self.dropped.len(), telling.map(|row| with_why(row, several)));
-        if let Some(row) = self.not_understood.first() {
-            line(&mut text, "not understood", self.not_understood.len(), Some(with_why(row, several)));
-        }
-        if let Some(row) = self.replaced.first() {
-            line(&mut text, "replaced", self.replaced.len(), Some(with_why(row, several)));
+        line(&mut text, "dropped", self.dropped.len(), telling.map(row));
+        for (name, rows) in [("not understood", &self.not_understood), ("replaced", &self.replaced)] {
+            if let Some(first) = rows.first() {
+                line(&mut text, name, rows.len(), Some(row(first)));
+            }
         }
         if let Some(problem) = self.left_out.first() {
-            let told = format!("{}: {} ({})", problem.key, problem.why, at(&problem.place, several));
+            let told = First::new(&problem.key, ":", &problem.why, at(&problem.place, several));
             line(&mut text, "left out", self.left_out.len(), Some(told));
         }
         if let Some(added) = self.added.first() {
-            let told = format!("{} = {}: {}", added.to, added.value, added.why);
+            let told = First::new(&added.to, " =", &added.value, String::new());
             line(&mut text, "added", self.added.len(), Some(told));
         }
         text
@@ -220,17 +225,45 @@ impl Report {
     }
 }
 
-fn line(text: &mut String, name: &str, count: usize, first: Option<String>) {
-    let more = if count > 1 { ", …" } else { "" };
-    let first = first.map(|first| format!("    {first}{more}")).unwrap_or_default();
-    let width = 10_usize.max(name.len());
-    writeln!(text, "  {name:width$} {count:>3}{first}").ok();
+/// The first of several settings, as far as there is room for it.
+struct First {
+    /// The setting, which is told whole.
+    key: String,
+    /// What is said about it, which may be shortened.
+    told: String,
+    /// Where it stands, which is told whole.
+    place: String,
 }
 
-fn with_why(row: &Row, several: bool) -> String {
-    // The page has all of it.
-    let why = row.why.as_deref().and_then(|why| why.split(';').next()).unwrap_or_default();
-    format!("{}: {why} ({})", row.key, at(&row.place, several))
+impl First {
+    fn new(key: &str, sign: &str, told: &str, place: String) -> Self {
+        let place = if place.is_empty() { place } else { format!(" ({place})") };
+        Self { key: format!("{key}{sign} "), told: told.to_owned(), place }
+    }
+
+    fn within(&self, room: usize) -> String {
+        let Self { key, told, place } = self;
+        let room = room.saturating_sub(key.chars().count() + place.chars().count());
+        if told.chars().count() <= room {
+            return format!("{key}{told}{place}");
+        }
+        let mut short = String::new();
+        for word in told.split(' ') {
+            if short.chars().count() + word.chars().count() + 1 > room {
+                break;
+            }
+            short.extend([word, " "]);
+        }
+        format!("{key}{}…{place}", short.trim_end())
+    }
+}
+
+fn line(text: &mut String, name: &str, count: usize, first: Option<First>) {
+    let start = format!("  {name:10} {count:>3}");
+    let more = if count > 1 { ", …" } else { "" };
+    let room = 80_usize.saturating_sub(start.chars().count() + 4 + more.chars().count());
+    let first = first.map(|first| format!("    {}{more}", first.within(room))).unwrap_or_default();
+    writeln!(text, "{start}{first}").ok();
 }
 
 fn at(place: &Place, several: bool) -> String {

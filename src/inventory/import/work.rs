@@ -13,6 +13,9 @@ use super::{
     setting::{Place, Setting, is_sensitive},
 };
 
+/// What to do about a value that doesn't parse.
+pub(super) const CORRECT: &str = "Correct it in the old file, or leave it out with --lenient.";
+
 /// A secret that goes to a file of its own.
 #[derive(Debug)]
 pub(super) struct Secret {
