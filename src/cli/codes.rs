@@ -25,6 +25,8 @@ pub enum Code {
     CodeMissing,
     /// An old inventory can't be imported.
     Import,
+    /// A file that was to be written is there already.
+    FileExists,
     /// Nobody is there to confirm.
     NoTerminal,
     /// The answer was no.
@@ -105,6 +107,7 @@ impl Code {
             Self::SettingMissing => "PG-CLI-09",
             Self::CodeMissing => "PG-CLI-10",
             Self::Import => "PG-CLI-11",
+            Self::FileExists => "PG-CLI-12",
             Self::KubeConfigMissing => "PG-K8S-01",
             Self::KubeConfigInvalid => "PG-K8S-02",
             Self::ContextUnknown => "PG-K8S-03",
@@ -152,6 +155,7 @@ impl Code {
             Self::Import => {
                 "An inventory of the 4.x installer can't be read or can't be carried over safely."
             }
+            Self::FileExists => "A file that was to be written is there already.",
             Self::NoTerminal => "Nobody is there to confirm.",
             Self::Declined => "The answer was no.",
             Self::KubeConfigMissing => "No kube config.",
@@ -194,9 +198,12 @@ impl Code {
             Self::Interrupted => Exit::Interrupted,
             Self::Usage | Self::InventoryMissing | Self::SeveralInstallations => Exit::Usage,
             Self::Inventory | Self::Import => Exit::Inventory,
-            Self::NoTerminal | Self::Declined | Self::ClustersExist | Self::ClusterExists | Self::NotOurs => {
-                Exit::Refused
-            }
+            Self::FileExists
+            | Self::NoTerminal
+            | Self::Declined
+            | Self::ClustersExist
+            | Self::ClusterExists
+            | Self::NotOurs => Exit::Refused,
             Self::KubeConfigMissing
             | Self::KubeConfigInvalid
             | Self::ContextUnknown

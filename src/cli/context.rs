@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     Code, Failure, Printer, Prompter,
-    output::{Color, Format, Verbosity},
+    output::{Color, Output, OutputParser, Verbosity},
 };
 use crate::{
     domain::names::NamespaceName,
@@ -47,12 +47,12 @@ pub struct Globals {
         global = true,
         env = "PGHERD_OUTPUT",
         hide_env_values = true,
-        value_enum,
-        default_value_t,
+        value_parser = OutputParser,
+        default_value = "table",
         hide_possible_values = true,
         value_name = "table|json|yaml"
     )]
-    pub output: Format,
+    pub output: Output,
     /// Answer every question with yes
     #[arg(short, long, global = true, env = "PGHERD_YES", hide_env_values = true)]
     pub yes: bool,
@@ -126,6 +126,8 @@ pub struct Settings {
     pub yes: bool,
     /// How long to wait for something to become ready.
     pub timeout: Duration,
+    /// The file that a verb writes, when one was named.
+    pub out: Option<PathBuf>,
 }
 
 impl Settings {
@@ -142,8 +144,8 @@ impl Settings {
             namespace,
             yes,
             timeout,
+            output,
             // These shape the printer, which exists before the settings do.
-            output: _,
             quiet: _,
             verbose: _,
             color: _,
@@ -159,6 +161,7 @@ impl Settings {
             namespace,
             yes,
             timeout: timeout.unwrap_or(Self::TIMEOUT),
+            out: output.file(),
         }
     }
 }

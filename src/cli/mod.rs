@@ -11,7 +11,7 @@ pub mod verbs;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use tracing_subscriber::EnvFilter;
 
 pub use self::{
@@ -33,7 +33,10 @@ pub fn main() -> ExitCode {
     // The provider can be chosen once per process; nothing chose one before.
     rustls::crypto::ring::default_provider().install_default().ok();
 
-    let cli = Cli::parse();
+    let cli = match Cli::from_arguments() {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let printer = cli.printer();
     cli.start_logging(&printer);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -60,10 +63,29 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// The command line of this process.
+    fn from_arguments() -> Result<Self, clap::Error> {
+        let cli = Self::try_parse()?;
+        // Only verbs that write a file take one with `-o`; for the others it is the form of the result.
+        match cli.globals.output.clone().file() {
+            Some(file) if !cli.verb.writes_file() => {
+                let error = clap::Error::raw(
+                    clap::error::ErrorKind::InvalidValue,
+                    format!(
+                        "invalid value '{}' for '--output <table|json|yaml>': this verb writes no file\n",
+                        file.display()
+                    ),
+                );
+                Err(error.with_cmd(&Self::command()))
+            }
+            _ => Ok(cli),
+        }
+    }
+
     /// The printer that this command line asks for.
     #[must_use]
     pub fn printer(&self) -> Printer {
-        Printer::new(self.globals.output, self.globals.verbosity(), self.globals.color)
+        Printer::new(self.globals.output.format(), self.globals.verbosity(), self.globals.color)
     }
 
     /// Starts logging to standard error: text for people, JSON for the operator, whose log is collected by machines.

@@ -4,6 +4,7 @@
 
 mod connection;
 mod help;
+mod import;
 mod inventory;
 mod reference;
 #[path = "../support/sandbox.rs"]

@@ -4,6 +4,6 @@ mod printer;
 mod progress;
 mod text;
 
-pub use printer::{Color, Format, Printer, Verbosity};
+pub use printer::{Color, Format, Output, OutputParser, Printer, Verbosity};
 pub use progress::Line;
 pub use text::{bytes, counted, elapsed, table, wrap};

@@ -1,10 +1,13 @@
 //! The only thing that writes to the process's streams, and that knows what they are.
 
 use std::{
+    ffi::OsStr,
     io::{self, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
+use clap::{ValueEnum as _, builder::TypedValueParser};
 use console::Style;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
@@ -23,6 +26,60 @@ pub enum Format {
     Json,
     /// One YAML document.
     Yaml,
+}
+
+/// What `-o` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// The form of the result.
+    Form(Format),
+    /// The file that a verb writes.
+    File(PathBuf),
+}
+
+impl Output {
+    /// The form of the result.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Form(format) => *format,
+            Self::File(_) => Format::Table,
+        }
+    }
+
+    /// The file, if it is one.
+    #[must_use]
+    pub fn file(self) -> Option<PathBuf> {
+        match self {
+            Self::Form(_) => None,
+            Self::File(path) => Some(path),
+        }
+    }
+}
+
+/// Tells a file from a form by its dot or slash, so that a slip in the name of a form doesn't become a file.
+#[derive(Clone, Debug)]
+pub struct OutputParser;
+
+impl TypedValueParser for OutputParser {
+    type Value = Output;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Output, clap::Error> {
+        let path = Path::new(value);
+        if path.extension().is_some() || path.components().count() > 1 || path.is_absolute() {
+            return Ok(Output::File(path.to_owned()));
+        }
+        clap::builder::EnumValueParser::<Format>::new().parse_ref(command, argument, value).map(Output::Form)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
+        Some(Box::new(Format::value_variants().iter().filter_map(clap::ValueEnum::to_possible_value)))
+    }
 }
 
 /// When to use colour.

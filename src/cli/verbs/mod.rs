@@ -52,6 +52,12 @@ impl Verb {
         matches!(self, Self::Operator(_))
     }
 
+    /// Whether `-o` can name the file that the verb writes.
+    #[must_use]
+    pub fn writes_file(&self) -> bool {
+        matches!(self, Self::Inventory(args) if args.writes_file())
+    }
+
     /// Carries the verb out.
     ///
     /// # Errors

@@ -32,6 +32,12 @@ enum Action {
 }
 
 impl Args {
+    /// Whether `-o` can name a file.
+    #[must_use]
+    pub fn writes_file(&self) -> bool {
+        matches!(self.action, Action::Import(_))
+    }
+
     /// Does it.
     ///
     /// # Errors
