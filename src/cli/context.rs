@@ -126,7 +126,7 @@ pub struct Settings {
     pub yes: bool,
     /// How long to wait for something to become ready.
     pub timeout: Duration,
-    /// The file that a verb writes, when one was named.
+    /// The file or folder that a verb writes, when one was named.
     pub out: Option<PathBuf>,
 }
 
@@ -161,7 +161,7 @@ impl Settings {
             namespace,
             yes,
             timeout: timeout.unwrap_or(Self::TIMEOUT),
-            out: output.file(),
+            out: output.path().map(Path::to_owned),
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum Exit {
     Rejected,
     /// Somebody else is at it.
     Busy,
+    /// There is something to do, where that was asked.
+    Changes,
     /// Interrupted by a signal.
     Interrupted,
     /// As the program ended that pgherd ran for the user.
@@ -50,6 +52,7 @@ impl Exit {
             Self::NotFound => 7,
             Self::Rejected => 8,
             Self::Busy => 9,
+            Self::Changes => 10,
             Self::Interrupted => 130,
             Self::Child(code) => code,
         }
@@ -84,6 +87,9 @@ impl Exit {
                 "The API server rejected an object or a request: its schema, an admission rule, or missing rights."
             }
             Self::Busy => "Another pgherd is changing the same installation. Nothing was done.",
+            Self::Changes => {
+                "There is something to do; only `pgherd plan --detailed-exitcode` ends like this. Nothing was done."
+            }
             Self::Interrupted => {
                 "Interrupted by a signal. What was applied stays; the next run goes on from there."
             }

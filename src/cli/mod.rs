@@ -19,7 +19,7 @@ pub use self::{
     context::{Context, Globals, Settings},
     exit::Exit,
     failure::Failure,
-    output::Printer,
+    output::{OutputParser, Printer},
     prompt::{Prompter, Terminal},
     verbs::Verb,
 };
@@ -66,17 +66,12 @@ impl Cli {
     /// The command line of this process.
     fn from_arguments() -> Result<Self, clap::Error> {
         let cli = Self::try_parse()?;
-        // Only verbs that write a file take one with `-o`; for the others it is the form of the result.
-        match cli.globals.output.clone().file() {
-            Some(file) if !cli.verb.writes_file() => {
-                let error = clap::Error::raw(
-                    clap::error::ErrorKind::InvalidValue,
-                    format!(
-                        "invalid value '{}' for '--output <table|json|yaml>': this verb writes no file\n",
-                        file.display()
-                    ),
-                );
-                Err(error.with_cmd(&Self::command()))
+        // Only verbs that write something take a path with `-o`; for the others it is the form of the result.
+        match cli.globals.output.path() {
+            Some(path) if !cli.verb.writes().takes(path) => {
+                let mut command = Self::command();
+                command.build();
+                Err(OutputParser::refuse(&command, path))
             }
             _ => Ok(cli),
         }

@@ -10,10 +10,16 @@ use super::{
     report::Mistake,
     source::{At, Place, Source},
     table::Row,
-    tables::{RawDefaults, RawGcs, RawImages, RawKubernetes, RawS3, RawStorage, RawTls, StorageType},
+    tables::{
+        NamespaceMode, RawDefaults, RawGcs, RawImages, RawInstallation, RawKubernetes, RawS3, RawStorage,
+        RawTls, StorageType,
+    },
     value::nearest,
 };
 use crate::domain::{names::SettingName, quantity::Quantity};
+
+/// The most characters of a label's value.
+const LONGEST_LABEL: usize = 63;
 
 /// Notes everything that single values don't show.
 pub(super) fn compare(raw: &RawInventory, sources: &[Source], notes: &Notes) {
@@ -399,10 +405,30 @@ impl Check<'_> {
     }
 
     fn namespaces(&self, raw: &RawInventory) {
-        if let Some(watched) = raw.tables.namespaces.watched.as_ref().filter(|at| at.value.is_empty()) {
+        let namespaces = &raw.tables.namespaces;
+        if let Some(mode) = &namespaces.mode
+            && mode.value != NamespaceMode::Disabled
+        {
+            return self.label_fits(&raw.tables.installation, mode);
+        }
+        if let Some(watched) = namespaces.watched.as_ref().filter(|at| at.value.is_empty()) {
             let message = "namespaces.watched names no namespace".to_owned();
             let label = "name at least one, or remove the key to have databases in the operator's namespace";
             self.notes.add(Code::Incomplete, watched.place.clone(), message, label);
+        }
+    }
+
+    /// Namespaces are followed by a label, whose value has the names of the installation and of its namespace.
+    fn label_fits(&self, installation: &RawInstallation, mode: &At<NamespaceMode>) {
+        let (Some(name), Some(namespace)) = (&installation.name, &installation.namespace) else { return };
+        let length = namespace.value.as_str().len() + 1 + name.value.as_str().len();
+        if length > LONGEST_LABEL {
+            let message = format!(
+                "namespaces can't carry a label with installation.namespace and installation.name: {length} characters"
+            );
+            let label =
+                format!("both together may have {}, or namespaces.mode be \"disabled\"", LONGEST_LABEL - 1);
+            self.pair(Code::Conflict, message, &mode.place, label, &name.place);
         }
     }
 

@@ -262,7 +262,7 @@ macro_rules! choice {
         $type:ident { $($(#[doc = $meaning:literal])* $variant:ident = $text:literal $($default:ident)?,)* }
     ) => {
         $(#[doc = $doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, strum::IntoStaticStr)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, strum::IntoStaticStr, strum::EnumString)]
         pub enum $type {
             $($(#[doc = $meaning])* $(#[$default])? #[serde(rename = $text)] #[strum(serialize = $text)] $variant,)*
         }

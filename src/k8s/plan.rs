@@ -16,6 +16,8 @@ pub enum Change {
     Change(Vec<FieldChange>),
     /// It is as it should be.
     Unchanged,
+    /// The caller may not see it, so what would become of it is unknown.
+    Hidden,
 }
 
 /// A field that would change.
@@ -38,6 +40,61 @@ pub struct Planned {
     pub change: Change,
     /// The object there is.
     pub live: Option<DynamicObject>,
+}
+
+/// Plans one object with no more than the right to read it: what is described is compared with what is there. What the server
+/// would make of the description, such as refuse it, stays unknown, and so do fields that are no longer described.
+///
+/// # Errors
+/// When the API server can't be asked.
+pub async fn compare(api: &Api<DynamicObject>, object: &DynamicObject) -> Result<Planned, Error> {
+    let id = ObjectId::of(object);
+    let live = match api.get_opt(&object.name_any()).await.doing(|| format!("read {id}")) {
+        Ok(live) => live,
+        Err(error) if error.kind() == Kind::Forbidden => {
+            return Ok(Planned { change: Change::Hidden, live: None });
+        }
+        Err(error) => return Err(error),
+    };
+    let Some(current) = &live else { return Ok(Planned { change: Change::Create, live }) };
+    let mut after = comparable(current);
+    overlay(&mut after, &comparable(object));
+    let mut fields = Vec::new();
+    differences("", &comparable(current), &after, &mut fields);
+    if id.kind == "Secret" {
+        fields.iter_mut().for_each(FieldChange::conceal);
+    }
+    let change = if fields.is_empty() { Change::Unchanged } else { Change::Change(fields) };
+    Ok(Planned { change, live })
+}
+
+/// Puts what is described over what is there. Of lists whose entries have names, those of the same name are put together.
+fn overlay(there: &mut Value, described: &Value) {
+    match (there, described) {
+        (Value::Object(there), Value::Object(described)) => {
+            for (key, value) in described {
+                overlay(there.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(there), Value::Array(described))
+            if names(there).is_some() && names(described).is_some() =>
+        {
+            for entry in described {
+                match there.iter_mut().find(|other| other.get("name") == entry.get("name")) {
+                    Some(other) => overlay(other, entry),
+                    None => there.push(entry.clone()),
+                }
+            }
+        }
+        (there, described) => *there = described.clone(),
+    }
+}
+
+/// The names of a list's entries, if each has one of its own.
+fn names(list: &[Value]) -> Option<Vec<&str>> {
+    let names: Vec<&str> = list.iter().map(|entry| entry.get("name")?.as_str()).collect::<Option<_>>()?;
+    let distinct: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+    (distinct.len() == names.len()).then_some(names)
 }
 
 /// Plans one object. It has to name its kind and itself.
@@ -113,6 +170,21 @@ fn differences(path: &str, from: &Value, to: &Value, found: &mut Vec<FieldChange
                 found.push(FieldChange { path, from: None, to: Some(value.clone()) });
             }
         }
+        (Value::Array(before), Value::Array(after)) if names(before).is_some() && names(after).is_some() => {
+            let named = |list: &[Value], name: &str| {
+                list.iter().find(|entry| entry.get("name").is_some_and(|own| own == name)).cloned()
+            };
+            let mut all = names(before).unwrap_or_default();
+            all.extend(names(after).unwrap_or_default());
+            let mut seen = std::collections::BTreeSet::new();
+            for name in all.into_iter().filter(|name| seen.insert(*name)) {
+                let path = format!("{path}[{name}]");
+                match (named(before, name), named(after, name)) {
+                    (Some(value), Some(other)) => differences(&path, &value, &other, found),
+                    (from, to) => found.push(FieldChange { path, from, to }),
+                }
+            }
+        }
         (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
             for (index, (value, other)) in before.iter().zip(after).enumerate() {
                 differences(&format!("{path}[{index}]"), value, other, found);
@@ -143,6 +215,24 @@ mod tests {
         let to = json!({"a": 1, "b": {"c": [1, {"d": 3}]}, "new": null});
         assert_eq!(paths(&from, &to), ["b.c[1].d", "gone", "new"]);
         assert!(paths(&from, &from).is_empty());
+    }
+
+    #[test]
+    fn entries_with_names_are_told_by_them() {
+        let from = json!({"c": [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]});
+        let to = json!({"c": [{"name": "b", "image": "2"}, {"name": "a", "image": "1"}, {"name": "d"}]});
+        assert_eq!(paths(&from, &to), ["c[b].image", "c[d]"]);
+    }
+
+    #[test]
+    fn what_the_server_filled_in_is_no_difference_to_a_description() {
+        let there =
+            json!({"a": {"b": 1, "default": true}, "c": [{"name": "x", "port": 1, "protocol": "TCP"}]});
+        let mut after = there.clone();
+        overlay(&mut after, &json!({"a": {"b": 1}, "c": [{"name": "x", "port": 1}]}));
+        assert_eq!(after, there);
+        overlay(&mut after, &json!({"a": {"b": 2}, "c": [{"name": "y"}]}));
+        assert_eq!(paths(&there, &after), ["a.b", "c[y]"]);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 pub mod cluster;
 mod metrics;
+mod namespaces;
 mod run;
 mod serve;
 #[cfg(test)]
 mod test_support;
 
+pub use namespaces::Followed;
 pub use run::{Options, RunError, Scope, run};

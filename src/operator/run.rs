@@ -22,7 +22,7 @@ use kube::{
     core::{NamespaceResourceScope, PartialObjectMeta},
     runtime::{
         Controller, PredicateConfig, WatchStreamExt,
-        controller::{Action, Config},
+        controller::{self, Action, Config},
         events::{Recorder, Reporter},
         reflector::{self, ObjectRef},
         watcher,
@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     cluster::{self, Environment, Outcome, instances::pod_state, validate::DefaultImages},
     metrics::Metrics,
+    namespaces::{self, Followed},
     serve::{Health, serve},
 };
 use crate::{
@@ -67,6 +68,8 @@ pub enum Scope {
     All,
     /// These.
     Namespaces(Vec<String>),
+    /// Those with a label.
+    Followed(Followed),
 }
 
 /// How the operator runs.
@@ -140,17 +143,31 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
             })
         }
     };
-    let controllers = match &options.scope {
-        Scope::All => vec![controller(&client, None, &shared, &stop, &health)],
-        Scope::Namespaces(namespaces) => namespaces
-            .iter()
-            .map(|namespace| controller(&client, Some(namespace), &shared, &stop, &health))
-            .collect(),
+    let begun = || health.started.clone();
+    let work = async {
+        match &options.scope {
+            Scope::All => controller(&client, None, &shared, &stop, Some(begun())).await,
+            Scope::Namespaces(namespaces) => {
+                let controllers = namespaces
+                    .iter()
+                    .map(|namespace| controller(&client, Some(namespace), &shared, &stop, Some(begun())));
+                future::join_all(controllers).await;
+            }
+            Scope::Followed(followed) => {
+                let start = |namespace: &str, stop: CancellationToken| {
+                    tokio::spawn(controller(&client, Some(namespace), &shared, &stop, None))
+                };
+                let seen = || {
+                    health.started.send_replace(true);
+                };
+                namespaces::follow(&client, followed, &stop, start, seen).await;
+            }
+        }
     };
     tracing::info!(scope = ?options.scope, version = env!("CARGO_PKG_VERSION"), "the operator has started");
     let result = tokio::select! {
         result = server => result,
-        _ = future::join_all(controllers) => Ok(()),
+        () = work => Ok(()),
     };
     handle.graceful_shutdown(Some(Duration::from_secs(1)));
     signals.abort();
@@ -173,15 +190,14 @@ fn stop_on_signal(stop: CancellationToken) -> Result<impl Future<Output = ()>, R
 }
 
 /// Looks after the clusters of one namespace, or of all. Only metadata of clusters is kept in memory; each look reads what
-/// it needs.
+/// it needs. `started` is told once the clusters were listed.
 fn controller(
     client: &Client,
     namespace: Option<&str>,
     shared: &Arc<Shared>,
     stop: &CancellationToken,
-    health: &Health,
+    started: Option<watch::Sender<bool>>,
 ) -> impl Future<Output = ()> + use<> {
-    let started = health.started.clone();
     let (reader, writer) = reflector::store();
     let clusters =
         watcher(api::<PartialObjectMeta<PostgresCluster>>(client, namespace), watcher::Config::default())
@@ -190,7 +206,7 @@ fn controller(
             .modify(|cluster| cluster.managed_fields_mut().clear())
             .reflect(writer)
             .inspect(move |event| {
-                if matches!(event, Ok(watcher::Event::InitDone)) {
+                if let (Ok(watcher::Event::InitDone), Some(started)) = (event, &started) {
                     started.send_replace(true);
                 }
             })
@@ -215,7 +231,13 @@ fn controller(
         .watches_stream(pods, |pod| cluster_of(&pod))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, error_policy, Arc::clone(shared))
-        .for_each(|_| future::ready(()))
+        .for_each(|result| {
+            // What goes wrong with a cluster is told where it is looked at.
+            if let Err(controller::Error::QueueError(error)) = result {
+                tracing::warn!("a watch failed: {error}; trying again");
+            }
+            future::ready(())
+        })
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>

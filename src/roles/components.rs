@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::{Catalogue, Error, certificates, labels, permissions, record, render::render};
 use crate::{
     api::schema,
-    inventory::{Inventory, PullPolicy},
+    domain::names::NamespaceName,
+    inventory::{Inventory, NamespaceMode, PullPolicy},
 };
 
 /// The objects that one role came to.
@@ -29,10 +30,29 @@ pub struct Component {
 pub struct Live {
     /// Namespaces of the inventory that don't exist, or that this installation made.
     pub namespaces: Vec<String>,
+    /// The certificates there are. None: they are somebody else's business.
+    pub certificates: Option<LiveCertificates>,
+}
+
+/// Secrets with certificates, as they are in the cluster.
+#[derive(Debug, Default)]
+pub struct LiveCertificates {
     /// The Secret with the authority.
     pub authority: Option<DynamicObject>,
     /// The Secret with the operator's certificate.
     pub leaf: Option<DynamicObject>,
+}
+
+impl Live {
+    /// Nothing is there, and nothing is known: what files can hold. Keys stay out of files.
+    #[must_use]
+    pub fn unseen(inventory: &Inventory) -> Self {
+        let mut namespaces = vec![inventory.installation.namespace.to_string()];
+        namespaces.extend(inventory.watched().iter().map(ToString::to_string));
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        Self { namespaces, certificates: None }
+    }
 }
 
 /// What templates can refer to.
@@ -40,7 +60,9 @@ pub struct Live {
 struct Values<'a> {
     version: &'static str,
     installation: &'a crate::inventory::Installation,
-    watched: &'a [crate::domain::names::NamespaceName],
+    watched: &'a [NamespaceName],
+    namespace_mode: NamespaceMode,
+    namespace_label: Label<'a>,
     missing_namespaces: &'a [String],
     names: Names,
     images: Images<'a>,
@@ -54,6 +76,7 @@ struct Names {
     service_account: String,
     role: String,
     own_role: String,
+    cluster_role: String,
     metrics: String,
     ca: String,
     tls: String,
@@ -77,6 +100,14 @@ struct Related<'a> {
 struct Permissions {
     watched: Vec<Value>,
     own: Vec<Value>,
+    cluster: Vec<Value>,
+    namespaces: Vec<NamespaceName>,
+}
+
+#[derive(Serialize)]
+struct Label<'a> {
+    key: &'a str,
+    value: String,
 }
 
 /// Renders every role for an inventory, lowest wave first.
@@ -102,14 +133,16 @@ pub fn components(
                 }
             }
             "certificates" => {
-                let certificates = certificates::prepare(
-                    &inventory.installation,
-                    live.authority.as_ref(),
-                    live.leaf.as_ref(),
-                    now,
-                )?;
-                objects.extend(certificates.secrets);
-                summary = Some(certificates.summary);
+                if let Some(LiveCertificates { authority, leaf }) = &live.certificates {
+                    let certificates = certificates::prepare(
+                        &inventory.installation,
+                        authority.as_ref(),
+                        leaf.as_ref(),
+                        now,
+                    )?;
+                    objects.extend(certificates.secrets);
+                    summary = Some(certificates.summary);
+                }
             }
             "namespaces" => {
                 for object in &mut objects {
@@ -138,13 +171,17 @@ impl<'a> Values<'a> {
         let installation = &inventory.installation;
         let name = installation.name.to_string();
         let images = &inventory.images;
+        let granted = permissions::Granted::of(inventory);
         Self {
             version: crate::VERSION,
             installation,
             watched: inventory.watched(),
+            namespace_mode: inventory.namespaces.mode,
+            namespace_label: Label { key: labels::NAMESPACE, value: labels::namespace_label(installation) },
             missing_namespaces: &live.namespaces,
             names: Names {
                 own_role: format!("{name}-own"),
+                cluster_role: labels::cluster_wide_name(installation),
                 metrics: certificates::service_name(installation),
                 ca: certificates::authority_name(installation),
                 tls: certificates::leaf_name(installation),
@@ -166,8 +203,10 @@ impl<'a> Values<'a> {
                     .collect(),
             },
             permissions: Permissions {
-                watched: permissions::rules(permissions::WATCHED),
-                own: permissions::rules(permissions::OWN),
+                watched: permissions::rules(&granted.watched),
+                own: permissions::rules(&granted.own),
+                cluster: permissions::rules(&granted.cluster),
+                namespaces: granted.namespaces,
             },
             selector: labels::operator_selector(installation),
         }
@@ -182,7 +221,7 @@ mod tests {
     fn the_minimal_inventory_renders_to_these_objects() {
         let inventory =
             Inventory::parse("minimal.toml", include_str!("../../inventory/minimal.toml")).unwrap();
-        let live = Live { namespaces: vec!["pgherd".into(), "postgres-operator".into()], ..Live::default() };
+        let live = Live::unseen(&inventory);
         let catalogue = Catalogue::load(None).unwrap();
         let components = components(&catalogue, &inventory, &live, Timestamp::now()).unwrap();
         let rendered: Vec<_> = (components.into_iter())

@@ -9,7 +9,7 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, ResourceExt as _, api::DynamicObject};
 
-use super::{Catalogue, Component, Live, certificates, components, labels, record::Record};
+use super::{Catalogue, Component, Live, LiveCertificates, certificates, components, labels, record::Record};
 use crate::{
     inventory::Inventory,
     k8s::{
@@ -46,6 +46,15 @@ pub enum ObjectError {
     },
 }
 
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be carried out: what the caller may not do is an error, and a namespace that is going away is waited for.
+    Apply,
+    /// To be looked at: where the caller lacks rights, the plan says as much as can be seen.
+    Show,
+}
+
 /// An object, and what applying it would do.
 #[derive(Clone, Debug)]
 pub struct Item {
@@ -53,6 +62,8 @@ pub struct Item {
     pub object: DynamicObject,
     /// What would change.
     pub change: Change,
+    /// Whether that was found out without the API server's word, for want of rights.
+    pub compared: bool,
 }
 
 /// A component, planned.
@@ -79,6 +90,8 @@ pub struct Plan {
     pub removed: Vec<ObjectId>,
     /// Whether the operator's namespace exists already.
     pub home_exists: bool,
+    /// Where the caller's rights were not enough to look as usual, in words.
+    pub blind: Vec<String>,
 }
 
 impl Plan {
@@ -87,6 +100,30 @@ impl Plan {
     pub fn count(&self, wanted: impl Fn(&Change) -> bool) -> usize {
         let items = self.components.iter().flat_map(|component| &component.items).chain([&self.record]);
         items.filter(|item| wanted(&item.change)).count()
+    }
+
+    /// Objects that could not be planned as usual, by kind of blindness.
+    fn blindness(&self) -> Vec<String> {
+        let items = || self.components.iter().flat_map(|component| &component.items).chain([&self.record]);
+        let named = |wanted: &dyn Fn(&Item) -> bool| {
+            let found: Vec<String> = items()
+                .filter(|item| wanted(item))
+                .map(|item| ObjectId::of(&item.object).to_string())
+                .collect();
+            found.join(", ")
+        };
+        let mut said = Vec::new();
+        if items().any(|item| item.change == Change::Hidden) {
+            let hidden = named(&|item| item.change == Change::Hidden);
+            said.push(format!("may not be read, so whether they change is unknown: {hidden}"));
+        }
+        if items().any(|item| item.compared) {
+            let compared = named(&|item| item.compared);
+            said.push(format!(
+                "compared here instead of by the API server, which may have more to say: {compared}"
+            ));
+        }
+        said
     }
 
     /// Whether nothing has to be written.
@@ -125,10 +162,12 @@ pub async fn plan(
     catalogue: &Catalogue,
     inventory: &Inventory,
     apply: Apply,
+    purpose: Purpose,
     timeout: Duration,
     tell: impl Fn(&str),
 ) -> Result<Plan, PlanError> {
-    let (live, home_exists) = look(client, inventory, timeout, tell).await?;
+    let mut blind = Vec::new();
+    let (live, home_exists) = look(client, inventory, purpose, timeout, tell, &mut blind).await?;
     let components = components(catalogue, inventory, &live, Timestamp::now())?;
     let objects = components.iter().flat_map(|component| &component.objects).map(ObjectId::of).collect();
     let mut record = Record { version: crate::VERSION.to_owned(), inventory: inventory.clone(), objects };
@@ -144,6 +183,15 @@ pub async fn plan(
     let previous = match previous.await {
         Ok(previous) => previous.objects,
         Err(super::record::RecordError::None) => Vec::new(),
+        Err(super::record::RecordError::Request(error))
+            if purpose == Purpose::Show && error.kind() == Kind::Forbidden =>
+        {
+            blind.push(format!(
+                "what was installed before is unknown, and so is what would be removed: {}",
+                error.message()
+            ));
+            Vec::new()
+        }
         Err(error) => return Err(error.into()),
     };
     let mut removed = Vec::new();
@@ -158,7 +206,8 @@ pub async fn plan(
             removed.push(old);
         }
     }
-    let parts = components.into_iter().map(|component| plan_component(client, component, inventory, apply));
+    let parts =
+        components.into_iter().map(|component| plan_component(client, component, inventory, apply, purpose));
     let planned: Vec<_> = stream::iter(parts).buffered(PARALLEL).collect().await;
     let mut errors = Vec::new();
     let mut components = Vec::new();
@@ -167,22 +216,27 @@ pub async fn plan(
         errors.extend(refused);
     }
     let record = record.object()?;
-    match plan_object(client, record, &labels::set_id(installation), apply).await {
-        Ok(record) if errors.is_empty() => Ok(Plan { components, record, removed, home_exists }),
-        Ok(_) => Err(PlanError::Objects(errors)),
+    let record = match plan_object(client, record, &labels::set_id(installation), apply, purpose).await {
+        Ok(record) if errors.is_empty() => record,
+        Ok(_) => return Err(PlanError::Objects(errors)),
         Err(error) => {
             errors.push(error);
-            Err(PlanError::Objects(errors))
+            return Err(PlanError::Objects(errors));
         }
-    }
+    };
+    let plan = Plan { components, record, removed, home_exists, blind: Vec::new() };
+    blind.extend(plan.blindness());
+    Ok(Plan { blind, ..plan })
 }
 
 /// What the objects depend on. A namespace that is going away is waited for, or it would take the new objects with it.
 async fn look(
     client: &Client,
     inventory: &Inventory,
+    purpose: Purpose,
     timeout: Duration,
     tell: impl Fn(&str),
+    blind: &mut Vec<String>,
 ) -> Result<(Live, bool), PlanError> {
     let installation = &inventory.installation;
     let set = labels::set_id(installation);
@@ -200,6 +254,10 @@ async fn look(
             Err(error) => return Err(error.into()),
         };
         let found = match found {
+            Some(going) if going.metadata.deletion_timestamp.is_some() && purpose == Purpose::Show => {
+                blind.push(format!("namespace {name} is being deleted; an installation would wait for that"));
+                None
+            }
             Some(going) if going.metadata.deletion_timestamp.is_some() => {
                 let uid = going.uid().unwrap_or_default();
                 wait::gone(&namespaces, name, &uid, timeout, &tell).await.map_err(PlanError::Namespace)?;
@@ -215,10 +273,24 @@ async fn look(
             home_exists = false;
         }
     }
+    let mut certificates = LiveCertificates::default();
     if home_exists {
-        live.authority = stored(client, inventory, &certificates::authority_name(installation)).await?;
-        live.leaf = stored(client, inventory, &certificates::leaf_name(installation)).await?;
+        let authority = stored(client, inventory, &certificates::authority_name(installation)).await;
+        let leaf = stored(client, inventory, &certificates::leaf_name(installation)).await;
+        match (authority, leaf) {
+            (Err(error), _) | (_, Err(error))
+                if purpose == Purpose::Show && error.kind() == Kind::Forbidden =>
+            {
+                blind.push(format!("certificates can't be seen: {}", error.message()));
+                return Ok((live, home_exists));
+            }
+            (authority, leaf) => {
+                certificates.authority = authority?;
+                certificates.leaf = leaf?;
+            }
+        }
     }
+    live.certificates = Some(certificates);
     Ok((live, home_exists))
 }
 
@@ -242,10 +314,11 @@ async fn plan_component(
     component: Component,
     inventory: &Inventory,
     apply: Apply,
+    purpose: Purpose,
 ) -> (PlannedComponent, Vec<ObjectError>) {
     let Component { name, wave, objects, summary } = component;
     let set = labels::set_id(&inventory.installation);
-    let plans = objects.into_iter().map(|object| plan_object(client, object, &set, apply));
+    let plans = objects.into_iter().map(|object| plan_object(client, object, &set, apply, purpose));
     let planned: Vec<_> = stream::iter(plans).buffered(PARALLEL).collect().await;
     let (mut items, mut errors) = (Vec::new(), Vec::new());
     for result in planned {
@@ -262,14 +335,23 @@ async fn plan_object(
     object: DynamicObject,
     set: &str,
     apply: Apply,
+    purpose: Purpose,
 ) -> Result<Item, ObjectError> {
     let id = ObjectId::of(&object);
     let refused = |error| ObjectError::Request { id: id.clone(), error };
     let api = kinds::api_of(client, &id).await.map_err(refused)?;
-    let planned = plan::plan(&api, &object, apply).await.map_err(refused)?;
+    let mut compared = false;
+    let planned = match plan::plan(&api, &object, apply).await {
+        Err(error) if purpose == Purpose::Show && error.kind() == Kind::Forbidden => {
+            let planned = plan::compare(&api, &object).await.map_err(refused)?;
+            compared = planned.change != Change::Hidden;
+            planned
+        }
+        other => other.map_err(refused)?,
+    };
     match planned.live.as_ref().and_then(|live| foreign(live, set)) {
         Some(owner) => Err(ObjectError::NotOurs { id, owner }),
-        None => Ok(Item { object, change: planned.change }),
+        None => Ok(Item { object, change: planned.change, compared }),
     }
 }
 

@@ -29,6 +29,21 @@ pub const RECORD: &str = "installation-record";
 /// Where the operator of an installation runs; on namespaces that the installation made.
 pub const HOME: &str = "pgherd.io/operator-namespace";
 
+/// The installation that looks after the databases of a namespace; on namespaces, in the modes that go by it.
+pub const NAMESPACE: &str = "pgherd.io/installation";
+
+/// The value of [`NAMESPACE`]: installations of one name may be in different namespaces, and dots are in neither.
+#[must_use]
+pub fn namespace_label(installation: &Installation) -> String {
+    format!("{}.{}", installation.namespace, installation.name)
+}
+
+/// The name of an installation's objects that are in no namespace. No other installation has it: neither part has colons.
+#[must_use]
+pub fn cluster_wide_name(installation: &Installation) -> String {
+    format!("pgherd:{}:{}", installation.namespace, installation.name)
+}
+
 /// The identity of an installation's set of objects. Its parent is the Secret with the installation's record, and this is
 /// the form that Kubernetes' specification of apply sets gives to identities.
 #[must_use]

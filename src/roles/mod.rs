@@ -15,7 +15,7 @@ mod render;
 
 pub use self::{
     catalogue::{Catalogue, Role},
-    components::{Component, Live, components},
+    components::{Component, Live, LiveCertificates, components},
 };
 
 /// Why roles can't be turned into objects.

@@ -6,6 +6,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::{
+    domain::names::NamespaceName,
+    inventory::{Inventory, NamespaceMode},
+};
+
 /// A right, with the reason why it is needed.
 #[derive(Clone, Copy, Debug)]
 pub struct Permission {
@@ -120,6 +125,56 @@ pub const OWN: &[Permission] = &[
     },
 ];
 
+/// Rights in the whole cluster when the operator follows namespaces by their label.
+pub const SEE_NAMESPACES: &[Permission] = &[Permission {
+    group: "",
+    resources: &["namespaces"],
+    verbs: &["get", "list", "watch"],
+    why: "Sees which namespaces carry the installation's label.",
+}];
+
+/// Further rights in the whole cluster when the operator may make namespaces.
+pub const MAKE_NAMESPACES: &[Permission] = &[Permission {
+    group: "",
+    resources: &["namespaces"],
+    verbs: &["create"],
+    why: "Makes the listed namespaces that don't exist.",
+}];
+
+/// The rights that an inventory asks for.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// In the whole cluster. Empty: there is no object for the whole cluster at all.
+    pub cluster: Vec<Permission>,
+    /// In each of [`Self::namespaces`].
+    pub watched: Vec<Permission>,
+    /// In the operator's own namespace.
+    pub own: Vec<Permission>,
+    /// Namespaces that get a role of their own.
+    pub namespaces: Vec<NamespaceName>,
+}
+
+impl Granted {
+    /// What follows from the mode of namespaces, and from who gives the operator its rights in them.
+    #[must_use]
+    pub fn of(inventory: &Inventory) -> Self {
+        let mode = inventory.namespaces.mode;
+        let everywhere = mode != NamespaceMode::Disabled && inventory.namespaces.reconcile_rbac;
+        let mut cluster = Vec::new();
+        if mode != NamespaceMode::Disabled {
+            cluster.extend_from_slice(SEE_NAMESPACES);
+        }
+        if mode == NamespaceMode::Dynamic {
+            cluster.extend_from_slice(MAKE_NAMESPACES);
+        }
+        if everywhere {
+            cluster.extend_from_slice(WATCHED);
+        }
+        let namespaces = if everywhere { Vec::new() } else { inventory.watched().to_vec() };
+        Self { cluster, watched: WATCHED.to_vec(), own: OWN.to_vec(), namespaces }
+    }
+}
+
 /// A table as the rules of a Role.
 #[must_use]
 pub fn rules(permissions: &[Permission]) -> Vec<Value> {
@@ -137,10 +192,45 @@ pub fn rules(permissions: &[Permission]) -> Vec<Value> {
 #[must_use]
 pub fn reference() -> String {
     let mut page = String::from(
-        "# What the operator may do\n\nThe installer gives the operator these rights and no others. It has none outside \
-         these namespaces, none with a\nwildcard, and neither `bind` nor `escalate`.\n",
+        "# What the operator may do\n\nThe installer gives the operator these rights and no others, none with a wildcard, \
+         and neither `bind` nor\n`escalate`. Where it has them depends on two settings of the inventory:\n\n\
+         | `namespaces.mode` | `namespaces.reconcile_rbac` | in the whole cluster | in each watched namespace |\n\
+         | --- | --- | --- | --- |\n",
     );
-    for (title, table) in [("In each watched namespace", WATCHED), ("In its own namespace", OWN)] {
+    for mode in [NamespaceMode::Disabled, NamespaceMode::ReadOnly, NamespaceMode::Dynamic] {
+        let see = match mode {
+            NamespaceMode::Disabled => "nothing",
+            NamespaceMode::ReadOnly => "sees namespaces",
+            NamespaceMode::Dynamic => "sees and makes namespaces",
+        };
+        if mode == NamespaceMode::Disabled {
+            writeln!(
+                page,
+                "| `{}` | `true` or `false` | {see} | databases, by a role in it |",
+                mode.as_str()
+            )
+            .ok();
+            continue;
+        }
+        writeln!(
+            page,
+            "| `{}` | `true` | {see}; databases | nothing more: the label is enough |",
+            mode.as_str()
+        )
+        .ok();
+        writeln!(page, "| `{}` | `false` | {see} | databases, by a role in it |", mode.as_str()).ok();
+    }
+    page.push_str(
+        "\nRoles in namespaces are made by the installer for those that the inventory lists. For others, and where \
+         `rbac.create`\nis `false`, `pgherd render access` prints what an administrator has to apply.\n",
+    );
+    let tables = [
+        ("Databases", WATCHED),
+        ("Sees namespaces", SEE_NAMESPACES),
+        ("Makes namespaces", MAKE_NAMESPACES),
+        ("In its own namespace", OWN),
+    ];
+    for (title, table) in tables {
         write!(page, "\n## {title}\n\n| group | resources | verbs | why |\n| --- | --- | --- | --- |\n").ok();
         for permission in table {
             let Permission { group, resources, verbs, why } = permission;
@@ -155,9 +245,43 @@ pub fn reference() -> String {
 mod tests {
     use super::*;
 
+    fn granted(namespaces: &str) -> Granted {
+        let minimal = include_str!("../../inventory/minimal.toml");
+        let text = minimal.replace("[namespaces]", &format!("[namespaces]\n{namespaces}"));
+        Granted::of(&Inventory::parse("minimal.toml", &text).unwrap())
+    }
+
+    #[test]
+    fn the_mode_of_namespaces_decides_where_the_rights_are() {
+        let disabled = granted("mode = \"disabled\"");
+        assert!(disabled.cluster.is_empty());
+        assert_eq!(disabled.namespaces.len(), 1);
+
+        let readonly = granted("mode = \"readonly\"");
+        assert_eq!(readonly.cluster.len(), SEE_NAMESPACES.len() + WATCHED.len());
+        assert!(readonly.namespaces.is_empty());
+
+        let prepared = granted("mode = \"readonly\"\nreconcile_rbac = false");
+        assert_eq!(prepared.cluster.len(), SEE_NAMESPACES.len());
+        assert_eq!(prepared.namespaces.len(), 1);
+
+        let verbs = |granted: &Granted| -> Vec<&str> {
+            let of_namespaces = |permission: &&Permission| permission.resources == ["namespaces"];
+            granted
+                .cluster
+                .iter()
+                .filter(of_namespaces)
+                .flat_map(|permission| permission.verbs)
+                .copied()
+                .collect()
+        };
+        assert_eq!(verbs(&readonly), ["get", "list", "watch"]);
+        assert_eq!(verbs(&granted("mode = \"dynamic\"")), ["get", "list", "watch", "create"]);
+    }
+
     #[test]
     fn no_right_is_a_blank_cheque() {
-        for permission in WATCHED.iter().chain(OWN) {
+        for permission in WATCHED.iter().chain(OWN).chain(SEE_NAMESPACES).chain(MAKE_NAMESPACES) {
             let words = || permission.resources.iter().chain(permission.verbs);
             assert!(words().all(|word| !word.contains('*') && !word.is_empty()), "{permission:?}");
             assert!(

@@ -7,6 +7,7 @@ mod help;
 mod import;
 mod inventory;
 mod reference;
+mod render;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
 mod verbs;

@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use clap::{ValueEnum as _, builder::TypedValueParser};
+use clap::{
+    ValueEnum as _,
+    builder::{EnumValueParser, TypedValueParser},
+};
 use console::Style;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
@@ -33,8 +36,8 @@ pub enum Format {
 pub enum Output {
     /// The form of the result.
     Form(Format),
-    /// The file that a verb writes.
-    File(PathBuf),
+    /// The file or folder that a verb writes.
+    Path(PathBuf),
 }
 
 impl Output {
@@ -43,23 +46,46 @@ impl Output {
     pub fn format(&self) -> Format {
         match self {
             Self::Form(format) => *format,
-            Self::File(_) => Format::Table,
+            Self::Path(_) => Format::Table,
         }
     }
 
-    /// The file, if it is one.
+    /// The path, if it is one.
     #[must_use]
-    pub fn file(self) -> Option<PathBuf> {
+    pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Form(_) => None,
-            Self::File(path) => Some(path),
+            Self::Path(path) => Some(path),
         }
     }
 }
 
-/// Tells a file from a form by its dot or slash, so that a slip in the name of a form doesn't become a file.
+/// Takes what is no form for a path. [`OutputParser::refuse`] has the verbs that write nothing refuse that.
 #[derive(Clone, Debug)]
 pub struct OutputParser;
+
+impl OutputParser {
+    /// Why a path can't be what was meant. One without a dot or slash is a slip in the name of a form.
+    pub(crate) fn refuse(command: &clap::Command, path: &Path) -> clap::Error {
+        let argument = command.get_arguments().find(|argument| argument.get_id() == "output");
+        match EnumValueParser::<Format>::new().parse_ref(command, argument, path.as_os_str()) {
+            Err(error) if !Self::is_written_as_path(path) => error,
+            _ => clap::Error::raw(
+                clap::error::ErrorKind::InvalidValue,
+                format!(
+                    "invalid value '{}' for '--output <table|json|yaml>': this verb writes no file\n",
+                    path.display()
+                ),
+            )
+            .with_cmd(command),
+        }
+    }
+
+    /// Whether it can't be the name of a form.
+    pub(crate) fn is_written_as_path(path: &Path) -> bool {
+        path.extension().is_some() || path.components().count() > 1 || path.is_absolute()
+    }
+}
 
 impl TypedValueParser for OutputParser {
     type Value = Output;
@@ -70,11 +96,8 @@ impl TypedValueParser for OutputParser {
         argument: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<Output, clap::Error> {
-        let path = Path::new(value);
-        if path.extension().is_some() || path.components().count() > 1 || path.is_absolute() {
-            return Ok(Output::File(path.to_owned()));
-        }
-        clap::builder::EnumValueParser::<Format>::new().parse_ref(command, argument, value).map(Output::Form)
+        let form = EnumValueParser::<Format>::new().parse_ref(command, argument, value);
+        Ok(form.map_or_else(|_| Output::Path(value.into()), Output::Form))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {

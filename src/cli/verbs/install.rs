@@ -20,7 +20,7 @@ use crate::{
     },
     roles::{
         Catalogue,
-        engine::{self, ObjectError, Plan, PlannedComponent},
+        engine::{self, ObjectError, Plan, PlannedComponent, Purpose},
         removal,
     },
 };
@@ -74,7 +74,9 @@ impl Args {
         let how = engine::installer(force_conflicts);
         let tell = |reason: &str| printer.line(&format!("… {reason}"));
         let timeout = context.settings.timeout;
-        let plan = engine::plan(&connection.client, &catalogue, &inventory, how, timeout, tell).await?;
+        let plan =
+            engine::plan(&connection.client, &catalogue, &inventory, how, Purpose::Apply, timeout, tell)
+                .await?;
         let result = Installed::new(&inventory, &plan);
         if plan.settled() {
             still_ready(context, connection, &plan).await?;
@@ -107,7 +109,7 @@ impl Args {
 }
 
 /// The namespace of an installation is part of what it is, so a flag may repeat it but not move it.
-fn agree(context: &Context, inventory: &Inventory) -> Result<(), Failure> {
+pub(super) fn agree(context: &Context, inventory: &Inventory) -> Result<(), Failure> {
     let ours = &inventory.installation.namespace;
     match &context.settings.namespace {
         Some(other) if other != ours => {
@@ -118,7 +120,7 @@ fn agree(context: &Context, inventory: &Inventory) -> Result<(), Failure> {
     }
 }
 
-fn introduce(context: &Context, connection: &Connection) {
+pub(super) fn introduce(context: &Context, connection: &Connection) {
     if let Some(file) = &context.settings.inventory {
         context.printer.line(&format!("Inventory  {}", file.display()));
     }

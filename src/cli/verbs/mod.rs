@@ -8,15 +8,19 @@ pub mod explain;
 pub mod install;
 pub mod inventory;
 pub mod operator;
+pub mod plan;
 pub mod psql;
+pub mod render;
 pub mod show;
 mod target;
 pub mod uninstall;
 pub mod version;
 
+use std::path::Path;
+
 use clap::Subcommand;
 
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, output::OutputParser};
 
 /// What pgherd can do.
 #[derive(Debug, Subcommand)]
@@ -25,6 +29,10 @@ pub enum Verb {
     Operator(operator::Args),
     /// Install, or bring an installation to what its inventory says
     Install(install::Args),
+    /// Tell what install or update would do, and write nothing
+    Plan(plan::Args),
+    /// Write what would be installed as files, without a cluster
+    Render(render::Args),
     /// Take an installation back; database clusters are kept unless told otherwise
     Uninstall(uninstall::Args),
     /// Create a database cluster
@@ -45,6 +53,30 @@ pub enum Verb {
     Completion(completion::Args),
 }
 
+/// What a verb leaves besides its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// Nothing.
+    Nothing,
+    /// A file.
+    File,
+    /// A folder.
+    Folder,
+}
+
+impl Writes {
+    /// Whether it can be written there. A folder may have any name; that of a file needs a dot or slash, so that a slip in
+    /// the name of a form doesn't become a file.
+    #[must_use]
+    pub fn takes(self, path: &Path) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::File => OutputParser::is_written_as_path(path),
+            Self::Folder => true,
+        }
+    }
+}
+
 impl Verb {
     /// Whether the verb is a service: it handles signals itself and logs for machines.
     #[must_use]
@@ -52,10 +84,14 @@ impl Verb {
         matches!(self, Self::Operator(_))
     }
 
-    /// Whether `-o` can name the file that the verb writes.
+    /// What `-o` can name besides the form of the result.
     #[must_use]
-    pub fn writes_file(&self) -> bool {
-        matches!(self, Self::Inventory(args) if args.writes_file())
+    pub fn writes(&self) -> Writes {
+        match self {
+            Self::Inventory(args) if args.writes_file() => Writes::File,
+            Self::Render(_) => Writes::Folder,
+            _ => Writes::Nothing,
+        }
     }
 
     /// Carries the verb out.
@@ -66,6 +102,8 @@ impl Verb {
         match self {
             Self::Operator(args) => args.run(context).await,
             Self::Install(args) => args.run(context).await,
+            Self::Plan(args) => args.run(context).await,
+            Self::Render(args) => args.run(context),
             Self::Uninstall(args) => args.run(context).await,
             Self::Create(args) => args.run(context).await,
             Self::Show(args) => args.run(context).await,

@@ -4,8 +4,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{
     cli::{Code, Context, Exit, Failure},
-    domain::names::NamespaceName,
-    operator::{Options, Scope, run},
+    domain::names::{InstallationName, NamespaceName},
+    inventory::{Installation, NamespaceMode},
+    operator::{Followed, Options, Scope, run},
+    roles::labels,
 };
 
 /// Prefix of the variables that name the image for a major version of PostgreSQL.
@@ -17,6 +19,12 @@ pub struct Args {
     /// A namespace to look after; all of them unless any is named
     #[arg(long, env = "PGHERD_WATCH_NAMESPACES", value_delimiter = ',', value_name = "NAME")]
     watch_namespace: Vec<NamespaceName>,
+    /// Whether namespaces with the installation's label are looked after too, and whether missing ones are made
+    #[arg(long, env = "PGHERD_NAMESPACE_MODE", value_name = "MODE", default_value = "disabled")]
+    namespace_mode: NamespaceMode,
+    /// Name of the installation
+    #[arg(long, env = "PGHERD_INSTALLATION", value_name = "NAME")]
+    installation: Option<InstallationName>,
     /// Directory with tls.crt and tls.key for health and metrics; nothing is served without it
     #[arg(long, env = "PGHERD_TLS_DIR", value_name = "DIR")]
     tls_dir: Option<PathBuf>,
@@ -31,12 +39,25 @@ impl Args {
     /// # Errors
     /// When the API server can't be reached at the start, or the endpoint can't be served.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Self { watch_namespace, tls_dir, listen } = self;
+        let Self { watch_namespace, namespace_mode, installation, tls_dir, listen } = self;
         let client = context.client().await?;
-        let scope = if watch_namespace.is_empty() {
-            Scope::All
-        } else {
-            Scope::Namespaces(watch_namespace.iter().map(ToString::to_string).collect())
+        let listed = watch_namespace.iter().map(ToString::to_string);
+        let scope = match namespace_mode {
+            NamespaceMode::Disabled if watch_namespace.is_empty() => Scope::All,
+            NamespaceMode::Disabled => Scope::Namespaces(listed.collect()),
+            NamespaceMode::ReadOnly | NamespaceMode::Dynamic => {
+                let (Some(name), Some(namespace)) = (installation, context.settings.namespace.clone()) else {
+                    return Err(Failure::new(Code::Usage, "the installation has no name, or no namespace")
+                        .because("Namespaces are followed by a label that is made of both.")
+                        .next("Set PGHERD_INSTALLATION and PGHERD_NAMESPACE."));
+                };
+                Scope::Followed(Followed {
+                    key: labels::NAMESPACE.to_owned(),
+                    value: labels::namespace_label(&Installation { name, namespace, debug: false }),
+                    listed: listed.collect(),
+                    make: namespace_mode == NamespaceMode::Dynamic,
+                })
+            }
         };
         let images = std::env::vars()
             .filter_map(|(name, image)| Some((name.strip_prefix(IMAGE_VARIABLE)?.parse().ok()?, image)))

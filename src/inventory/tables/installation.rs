@@ -56,11 +56,13 @@ settings! {
     /// Where databases may be.
     Namespaces / RawNamespaces {
         /// What the operator may do with namespaces.
-        mode: [default "\"disabled\""] NamespaceMode, old ["namespace_mode"], inert;
-        /// The namespaces where databases may be created. They are made if they don't exist.
+        mode: [default "\"disabled\""] NamespaceMode, old ["namespace_mode"];
+        /// The namespaces where databases may be created. They are made if they don't exist. In the modes `readonly` and
+        /// `dynamic` those with the installation's label come on top.
         watched: [optional "the operator's own namespace"] Vec<NamespaceName>, old ["namespace"];
-        /// Whether the operator keeps its own roles in watched namespaces as they should be.
-        reconcile_rbac: [default "true"] bool, old ["reconcile_rbac", "dynamic_rbac"], inert;
+        /// In the modes `readonly` and `dynamic`: whether the operator gets its rights for all namespaces at once, so that a
+        /// namespace needs nothing but the label. If not, it needs a role in each, which the installer makes in watched ones.
+        reconcile_rbac: [default "true"] bool, old ["reconcile_rbac", "dynamic_rbac"];
         /// Which namespaces are deleted on uninstall, with everything in them.
         delete: [table] DeletedNamespaces, old [];
     }

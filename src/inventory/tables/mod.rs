@@ -31,7 +31,7 @@ pub use self::{
 pub(super) use self::{
     defaults::RawDefaults,
     images::RawImages,
-    installation::RawKubernetes,
+    installation::{RawInstallation, RawKubernetes},
     objects::{RawGcs, RawS3},
     storage::{RawResources, RawStorage},
     tls::RawTls,
