@@ -49,7 +49,7 @@ if [[ ${1:-} == remove ]]; then
     exec "$cluster" wipe
   fi
   use_context
-  exec "$pgherd" uninstall --delete-clusters -y
+  exec "$pgherd" uninstall --delete-clusters --delete-data --delete-namespaces --delete-definitions -y
 fi
 
 step "Building pgherd"

@@ -13,7 +13,7 @@ use kube::{Api, Client, ResourceExt as _, api::DeleteParams, api::ListParams};
 use pgherd::{
     api::{postgres_cluster::PostgresCluster, schema},
     k8s::wait,
-    roles::{self, Catalogue, Live, record},
+    roles::{self, Catalogue, Files, Live, LiveCertificates, record},
 };
 use serde_json::json;
 
@@ -71,8 +71,14 @@ pub(crate) async fn by_pgherd(site: &Site) -> anyhow::Result<f64> {
 /// Seconds that kubectl takes to apply the objects of the same installation and to wait for the Deployment. They are
 /// rendered before the clock starts.
 pub(crate) async fn by_kubectl(site: &Site) -> anyhow::Result<f64> {
-    let live = Live { namespaces: vec![site.home().to_owned(), site.databases()], ..Live::default() };
-    let components = roles::components(&Catalogue::load(None)?, &site.inventory, &live, Timestamp::now())?;
+    let live = Live { certificates: Some(LiveCertificates::default()), ..Live::unseen(&site.inventory) };
+    let components = roles::components(
+        &Catalogue::load(None)?,
+        &site.inventory,
+        &Files::default(),
+        &live,
+        Timestamp::now(),
+    )?;
     let objects: Vec<_> = components.iter().flat_map(|component| &component.objects).collect();
     let manifest = serde_json::to_vec(&json!({"apiVersion": "v1", "kind": "List", "items": objects}))?;
     let (home, deployment) = (site.home().to_owned(), site.inventory.installation.name.to_string());

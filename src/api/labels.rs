@@ -111,6 +111,8 @@ pub const PGBACKREST_IP_VERSION: &str = prefixed!("pgbackrest-ip-version");
 pub const PGBACKREST_CLOUD_LOG_VOLUME: &str = prefixed!("pgbackrest-cloud-log-volume");
 /// Annotation on the resource, set by users: `None` turns the exporter's built-in collectors off.
 pub const EXPORTER_COLLECTORS: &str = prefixed!("postgres-exporter-collectors");
+/// Annotation on the resource, set before it is deleted: `true` leaves its volumes behind. Not one of the 5.x operator.
+pub const KEEP_VOLUMES: &str = "pgherd.io/keep-volumes";
 /// Annotation on backup jobs: the configuration the backup was made with.
 pub const PGBACKREST_CONFIG_NAME: &str = prefixed!("pgbackrest-config");
 /// Annotation on backup objects: hash of the repository settings they were made for.

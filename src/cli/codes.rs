@@ -71,6 +71,10 @@ pub enum Code {
     SeveralInstallations,
     /// The record of an installation can't be read.
     Record,
+    /// Rights that somebody else was to give aren't there.
+    RightsMissing,
+    /// A file that the inventory names is of no use.
+    File,
     /// Database clusters stand against an uninstall.
     ClustersExist,
     /// Something did not go away in time.
@@ -128,6 +132,8 @@ impl Code {
             Self::NoInstallation => "PG-INSTALL-08",
             Self::SeveralInstallations => "PG-INSTALL-09",
             Self::Record => "PG-INSTALL-10",
+            Self::RightsMissing => "PG-INSTALL-11",
+            Self::File => "PG-INSTALL-12",
             Self::ClustersExist => "PG-UNINSTALL-01",
             Self::NotGone => "PG-UNINSTALL-02",
             Self::ClusterExists => "PG-CLUSTER-01",
@@ -178,6 +184,8 @@ impl Code {
             Self::NoInstallation => "No installation was found.",
             Self::SeveralInstallations => "Several installations were found.",
             Self::Record => "The record of an installation can't be read.",
+            Self::RightsMissing => "Rights that somebody else was to give the operator aren't there.",
+            Self::File => "A file that the inventory names can't be read, or isn't what it should be.",
             Self::ClustersExist => "Database clusters stand against an uninstall.",
             Self::NotGone => "Something did not go away in time.",
             Self::ClusterExists => "A database cluster of that name exists already.",
@@ -197,11 +205,12 @@ impl Code {
             Self::Internal | Self::Output | Self::Role | Self::Certificates | Self::Record => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
             Self::Usage | Self::InventoryMissing | Self::SeveralInstallations => Exit::Usage,
-            Self::Inventory | Self::Import => Exit::Inventory,
+            Self::Inventory | Self::Import | Self::File => Exit::Inventory,
             Self::FileExists
             | Self::NoTerminal
             | Self::Declined
             | Self::ClustersExist
+            | Self::RightsMissing
             | Self::ClusterExists
             | Self::NotOurs => Exit::Refused,
             Self::KubeConfigMissing

@@ -216,10 +216,12 @@ impl Context {
     /// How to find the API server: as flags and variables say, or else as the inventory does.
     fn target(&self) -> Result<Target, Failure> {
         let mut target = self.settings.target.clone();
-        let Some(file) = &self.settings.inventory else { return Ok(target) };
+        if self.settings.inventory.is_none() {
+            return Ok(target);
+        }
         if target.context.is_none() && target.kubeconfig.is_none() {
             let kubernetes = self.inventory()?.kubernetes;
-            let folder = file.parent().unwrap_or(Path::new(""));
+            let folder = self.inventory_folder();
             target.in_cluster = kubernetes.in_cluster;
             target.context = kubernetes.context.map(|context| context.to_string());
             target.kubeconfig = kubernetes.kubeconfig.map(|path| folder.join(path.as_str()));
@@ -241,6 +243,12 @@ impl Context {
     /// When none was named, it can't be read, or it has mistakes.
     pub fn inventory(&self) -> Result<Inventory, Failure> {
         self.checked(None).map(|(_, checked)| checked.inventory)
+    }
+
+    /// The folder that paths in the inventory are relative to.
+    #[must_use]
+    pub fn inventory_folder(&self) -> &Path {
+        self.settings.inventory.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
     /// The inventory in a file, or else the one that was named, with where its settings come from and what may not be as meant.

@@ -105,6 +105,12 @@ impl From<RecordError> for Failure {
     }
 }
 
+impl From<roles::FileError> for Failure {
+    fn from(error: roles::FileError) -> Self {
+        Self::new(Code::File, "a file that the inventory names is of no use").because(error.to_string())
+    }
+}
+
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         match error {
@@ -114,6 +120,16 @@ impl From<PlanError> for Failure {
             PlanError::Namespace(error) => {
                 Self::new(Code::NotGone, "a namespace is still being deleted").because(error.to_string())
             }
+            PlanError::Missing(missing) => missing
+                .into_iter()
+                .fold(
+                    Self::new(
+                        Code::RightsMissing,
+                        "the operator's rights are not there, and rbac.create is false",
+                    ),
+                    Self::because,
+                )
+                .next("Have an administrator apply what `pgherd render access -i FILE` prints."),
             PlanError::Objects(errors) => objects(&errors),
         }
     }

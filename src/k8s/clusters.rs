@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{DeleteParams, ListParams, PostParams, Preconditions},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
 };
 
 use super::{Doing as _, Error, Kind, cluster_objects::selector};
@@ -92,6 +92,21 @@ pub async fn delete(client: &Client, cluster: &PostgresCluster) -> Result<(), Er
         .await
         .map(drop);
     match deleted.doing(|| format!("delete cluster {namespace}/{name}")) {
+        Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Asks that a cluster's volumes stay when it is deleted.
+///
+/// # Errors
+/// When it can't be asked.
+pub async fn keep_volumes(client: &Client, namespace: &str, name: &str) -> Result<(), Error> {
+    let patch = serde_json::json!({ "metadata": { "annotations": { labels::KEEP_VOLUMES: "true" } } });
+    let params = PatchParams { field_manager: Some(PERSON.to_owned()), ..PatchParams::default() };
+    let patched =
+        api(client, Some(namespace)).patch_metadata(name, &params, &Patch::Merge(&patch)).await.map(drop);
+    match patched.doing(|| format!("mark the volumes of {namespace}/{name} as kept")) {
         Err(error) if error.kind() == Kind::NotFound => Ok(()),
         other => other,
     }

@@ -8,5 +8,5 @@ mod serve;
 #[cfg(test)]
 mod test_support;
 
-pub use namespaces::Followed;
+pub use namespaces::{Followed, Marks};
 pub use run::{Options, RunError, Scope, run};

@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, ResourceExt as _,
     api::PostParams,
     core::PartialObjectMeta,
     runtime::{WatchStreamExt as _, watcher},
 };
-use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +23,17 @@ pub struct Followed {
     pub value: String,
     /// Those that are looked after in any case.
     pub listed: BTreeSet<String>,
-    /// Whether listed ones that don't exist are made.
-    pub make: bool,
+    /// With what listed ones are made that don't exist; without it they are not made.
+    pub made_with: Option<Marks>,
+}
+
+/// Labels and annotations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What is being done in one namespace.
@@ -43,9 +51,9 @@ pub(super) async fn follow(
     begin: impl Fn(&str, CancellationToken) -> JoinHandle<()>,
     seen: impl Fn(),
 ) {
-    if followed.make {
+    if let Some(marks) = &followed.made_with {
         for name in &followed.listed {
-            make(client, followed, name).await;
+            make(client, marks, name).await;
         }
     }
     let mut works = BTreeMap::new();
@@ -117,13 +125,15 @@ async fn finished(done: JoinHandle<()>) {
 }
 
 /// Makes a namespace if it isn't there. One that is stays as it is.
-async fn make(client: &Client, followed: &Followed, name: &str) {
-    let namespace: Namespace = match serde_json::from_value(json!({
-        "metadata": { "name": name, "labels": { &followed.key: followed.value } },
-    })) {
-        Ok(namespace) => namespace,
-        Err(error) => return tracing::error!("a namespace can't be described: {error}"),
+async fn make(client: &Client, marks: &Marks, name: &str) {
+    let Marks { labels, annotations } = marks.clone();
+    let metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        labels: Some(labels),
+        annotations: Some(annotations),
+        ..ObjectMeta::default()
     };
+    let namespace = Namespace { metadata, ..Namespace::default() };
     let api: Api<Namespace> = Api::all(client.clone());
     match api.create(&PostParams::default(), &namespace).await {
         Ok(_) => tracing::info!(namespace = name, "made a namespace"),

@@ -31,7 +31,10 @@ pub(crate) fn resource(spec: &Value) -> PostgresCluster {
 }
 
 pub(crate) fn cluster_from(spec: &Value) -> Cluster {
-    let images = DefaultImages::from([(17, "localhost/postgres:17".to_owned())]);
+    let images = DefaultImages {
+        postgres: [(17, "localhost/postgres:17".to_owned())].into(),
+        pull_secrets: Vec::new(),
+    };
     validate(&resource(spec), &images).unwrap()
 }
 

@@ -137,7 +137,14 @@ mod tests {
         let order: Vec<_> = catalogue.iter().map(|role| (role.wave, role.name.as_str())).collect();
         assert_eq!(
             order,
-            [(1, "namespaces"), (2, "access"), (2, "certificates"), (2, "definitions"), (3, "operator")]
+            [
+                (1, "namespaces"),
+                (2, "access"),
+                (2, "certificates"),
+                (2, "definitions"),
+                (2, "pull-secrets"),
+                (3, "operator")
+            ]
         );
     }
 

@@ -5,12 +5,15 @@ use kube::api::DynamicObject;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Catalogue, Error, certificates, labels, permissions, record, render::render};
+use super::{Catalogue, Error, Files, certificates, labels, permissions, record, render::render};
 use crate::{
     api::schema,
-    domain::names::NamespaceName,
+    domain::names::{NamespaceName, ObjectName},
     inventory::{Inventory, NamespaceMode, PullPolicy},
 };
+
+/// The role with everything that gives rights.
+pub const ACCESS: &str = "access";
 
 /// The objects that one role came to.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct Component {
     pub objects: Vec<DynamicObject>,
     /// What to say about it when it is done, where counting its objects says too little.
     pub summary: Option<String>,
+    /// Whether somebody else makes its objects, and the installation only needs them.
+    pub external: bool,
 }
 
 /// What of the cluster the objects depend on.
@@ -87,6 +92,7 @@ struct Images<'a> {
     operator: &'a str,
     pull_policy: PullPolicy,
     pull_secrets: Vec<Value>,
+    pull_secret_names: Vec<ObjectName>,
     related: Vec<Related<'a>>,
 }
 
@@ -117,10 +123,11 @@ struct Label<'a> {
 pub fn components(
     catalogue: &Catalogue,
     inventory: &Inventory,
+    files: &Files,
     live: &Live,
     now: Timestamp,
 ) -> Result<Vec<Component>, Error> {
-    let values = Values::new(inventory, live);
+    let values = Values::new(inventory, files, live);
     let (own, shared) = (labels::own(&inventory.installation), labels::shared());
     let mut components = Vec::new();
     for role in catalogue.iter() {
@@ -144,6 +151,13 @@ pub fn components(
                     summary = Some(certificates.summary);
                 }
             }
+            "pull-secrets" => {
+                let mut namespaces = vec![inventory.installation.namespace.as_str()];
+                namespaces.extend(inventory.watched().iter().map(AsRef::as_ref));
+                namespaces.sort_unstable();
+                namespaces.dedup();
+                objects.extend(files.pull_secrets(namespaces.into_iter())?);
+            }
             "namespaces" => {
                 for object in &mut objects {
                     let annotations = object.metadata.annotations.get_or_insert_default();
@@ -161,13 +175,15 @@ pub fn components(
                 object.types.as_ref().is_some_and(|types| types.kind == "CustomResourceDefinition");
             labels::stamp(object, if definition { &shared } else { &own });
         }
-        components.push(Component { name: role.name.clone(), wave: role.wave, objects, summary });
+        let external = role.name == ACCESS && !inventory.rbac.create;
+        let name = role.name.clone();
+        components.push(Component { name, wave: role.wave, objects, summary, external });
     }
     Ok(components)
 }
 
 impl<'a> Values<'a> {
-    fn new(inventory: &'a Inventory, live: &'a Live) -> Self {
+    fn new(inventory: &'a Inventory, files: &Files, live: &'a Live) -> Self {
         let installation = &inventory.installation;
         let name = installation.name.to_string();
         let images = &inventory.images;
@@ -192,9 +208,10 @@ impl<'a> Values<'a> {
             images: Images {
                 operator: images.operator.as_str(),
                 pull_policy: images.pull_policy,
-                pull_secrets: (images.pull_secrets.iter())
+                pull_secrets: (files.pull_secret_names().iter())
                     .map(|secret| serde_json::json!({"name": secret}))
                     .collect(),
+                pull_secret_names: files.pull_secret_names().to_vec(),
                 related: (images.postgres.iter())
                     .map(|(version, image)| Related {
                         name: format!("RELATED_IMAGE_POSTGRES_{version}"),
@@ -223,7 +240,8 @@ mod tests {
             Inventory::parse("minimal.toml", include_str!("../../inventory/minimal.toml")).unwrap();
         let live = Live::unseen(&inventory);
         let catalogue = Catalogue::load(None).unwrap();
-        let components = components(&catalogue, &inventory, &live, Timestamp::now()).unwrap();
+        let components =
+            components(&catalogue, &inventory, &Files::default(), &live, Timestamp::now()).unwrap();
         let rendered: Vec<_> = (components.into_iter())
             .filter(|component| !["definitions", "certificates"].contains(&component.name.as_str()))
             .map(|component| (component.name, component.objects))

@@ -9,7 +9,9 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, ResourceExt as _, api::DynamicObject};
 
-use super::{Catalogue, Component, Live, LiveCertificates, certificates, components, labels, record::Record};
+use super::{
+    Catalogue, Component, Files, Live, LiveCertificates, certificates, components, labels, record::Record,
+};
 use crate::{
     inventory::Inventory,
     k8s::{
@@ -53,6 +55,23 @@ pub enum Purpose {
     Apply,
     /// To be looked at: where the caller lacks rights, the plan says as much as can be seen.
     Show,
+}
+
+/// What is to be planned, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The roles.
+    pub catalogue: &'a Catalogue,
+    /// The inventory.
+    pub inventory: &'a Inventory,
+    /// Files that it names.
+    pub files: &'a Files,
+    /// How objects are applied.
+    pub apply: Apply,
+    /// What the plan is for.
+    pub purpose: Purpose,
+    /// How long something that goes away is waited for.
+    pub timeout: Duration,
 }
 
 /// An object, and what applying it would do.
@@ -148,6 +167,9 @@ pub enum PlanError {
     /// A namespace that is going away didn't.
     #[error("a namespace is still being deleted: {0}")]
     Namespace(WaitError),
+    /// Objects that somebody else has to make are not there, or say something else than they should.
+    #[error("{} missing or different", .0.len())]
+    Missing(Vec<String>),
     /// Some objects would be refused.
     #[error("{} would be refused", .0.len())]
     Objects(Vec<ObjectError>),
@@ -157,18 +179,21 @@ pub enum PlanError {
 ///
 /// # Errors
 /// When that can't be found out, or some objects would be refused; all of them are named.
-pub async fn plan(
-    client: &Client,
-    catalogue: &Catalogue,
-    inventory: &Inventory,
-    apply: Apply,
-    purpose: Purpose,
-    timeout: Duration,
-    tell: impl Fn(&str),
-) -> Result<Plan, PlanError> {
+pub async fn plan(client: &Client, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> Result<Plan, PlanError> {
+    let Wanted { catalogue, inventory, files, apply, purpose, timeout } = *wanted;
     let mut blind = Vec::new();
     let (live, home_exists) = look(client, inventory, purpose, timeout, tell, &mut blind).await?;
-    let components = components(catalogue, inventory, &live, Timestamp::now())?;
+    let components = components(catalogue, inventory, files, &live, Timestamp::now())?;
+    let (external, components): (Vec<_>, Vec<_>) =
+        components.into_iter().partition(|component| component.external);
+    let missing = missing(client, &external).await?;
+    match purpose {
+        Purpose::Apply if !missing.is_empty() => return Err(PlanError::Missing(missing)),
+        Purpose::Show if !missing.is_empty() => {
+            blind.push(format!("somebody else has to create or correct: {}", missing.join(", ")));
+        }
+        _ => {}
+    }
     let objects = components.iter().flat_map(|component| &component.objects).map(ObjectId::of).collect();
     let mut record = Record { version: crate::VERSION.to_owned(), inventory: inventory.clone(), objects };
     let installation = &inventory.installation;
@@ -227,6 +252,27 @@ pub async fn plan(
     let plan = Plan { components, record, removed, home_exists, blind: Vec::new() };
     blind.extend(plan.blindness());
     Ok(Plan { blind, ..plan })
+}
+
+/// Objects of somebody else that are missing or say something else, in words. Those that can't be seen are not counted.
+async fn missing(client: &Client, external: &[Component]) -> Result<Vec<String>, k8s::Error> {
+    let mut missing = Vec::new();
+    for object in external.iter().flat_map(|component| &component.objects) {
+        let id = ObjectId::of(object);
+        let mut object = object.clone();
+        // Whose they are is theirs to say.
+        object.metadata.labels = None;
+        let api = kinds::api_of(client, &id).await?;
+        match plan::compare(&api, &object).await?.change {
+            Change::Create => missing.push(format!("{id} (isn't there)")),
+            Change::Change(fields) => {
+                let paths: Vec<&str> = fields.iter().map(|field| field.path.as_str()).collect();
+                missing.push(format!("{id} (differs in {})", paths.join(", ")));
+            }
+            Change::Unchanged | Change::Hidden => {}
+        }
+    }
+    Ok(missing)
 }
 
 /// What the objects depend on. A namespace that is going away is waited for, or it would take the new objects with it.
@@ -316,7 +362,7 @@ async fn plan_component(
     apply: Apply,
     purpose: Purpose,
 ) -> (PlannedComponent, Vec<ObjectError>) {
-    let Component { name, wave, objects, summary } = component;
+    let Component { name, wave, objects, summary, external: _ } = component;
     let set = labels::set_id(&inventory.installation);
     let plans = objects.into_iter().map(|object| plan_object(client, object, &set, apply, purpose));
     let planned: Vec<_> = stream::iter(plans).buffered(PARALLEL).collect().await;

@@ -62,6 +62,18 @@ pub fn own(installation: &Installation) -> BTreeMap<String, String> {
     labels
 }
 
+/// Labels and annotations of a watched namespace that the operator makes: the same that it would have from the installer, so
+/// that an uninstall finds it.
+#[must_use]
+pub fn of_watched_namespace(
+    installation: &Installation,
+) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    let mut labels = own(installation);
+    labels.insert(NAMESPACE.to_owned(), namespace_label(installation));
+    labels.insert("pod-security.kubernetes.io/warn".to_owned(), "restricted".to_owned());
+    (labels, [(HOME.to_owned(), installation.namespace.to_string())].into())
+}
+
 /// Labels of an object that all installations share.
 #[must_use]
 pub fn shared() -> BTreeMap<String, String> {

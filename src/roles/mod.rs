@@ -7,6 +7,7 @@ mod catalogue;
 pub mod certificates;
 mod components;
 pub mod engine;
+mod files;
 pub mod labels;
 pub mod permissions;
 pub mod record;
@@ -15,7 +16,8 @@ mod render;
 
 pub use self::{
     catalogue::{Catalogue, Role},
-    components::{Component, Live, LiveCertificates, components},
+    components::{ACCESS, Component, Live, LiveCertificates, components},
+    files::{FileError, Files},
 };
 
 /// Why roles can't be turned into objects.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api::schema,
     domain::names::{InstallationName, NamespaceName},
-    inventory::Installation,
+    inventory::{DeletedNamespaces, Installation},
     k8s::{
         self, Doing as _, Kind,
         kinds::{self, ObjectId},
@@ -49,8 +49,12 @@ pub struct Found {
     pub installation: Installation,
     /// Namespaces it watches.
     pub watched: BTreeSet<String>,
+    /// Which of the namespaces that it made its inventory lets go.
+    pub delete: DeletedNamespaces,
     /// Its objects, in the order in which they were applied.
     pub objects: Vec<ObjectId>,
+    /// Whether there is a record, which goes last.
+    pub recorded: bool,
     /// Whether another installation is in the same cluster; `None` when that can't be seen.
     pub alone: Option<bool>,
 }
@@ -64,13 +68,14 @@ pub async fn find(client: &Client, which: Which<'_>) -> Result<Found, RecordErro
     match load_record(client, which).await {
         Ok(record) => {
             let watched = record.inventory.watched().iter().map(ToString::to_string).collect();
+            let delete = record.inventory.namespaces.delete.clone();
             let installation = record.inventory.installation;
             let alone = match records(client, None).await {
                 Ok(all) => Some(all.iter().all(|other| other.inventory.installation == installation)),
                 Err(RecordError::Request(error)) if error.kind() == Kind::Forbidden => None,
                 Err(error) => return Err(error),
             };
-            Ok(Found { installation, watched, objects: record.objects, alone })
+            Ok(Found { installation, watched, delete, objects: record.objects, recorded: true, alone })
         }
         Err(RecordError::None) => remains(client, which).await,
         Err(error) => Err(error),
@@ -99,7 +104,14 @@ async fn remains(client: &Client, which: Which<'_>) -> Result<Found, RecordError
         match found.iter_mut().find(|other| other.installation == installation) {
             Some(other) => other.objects.push(id),
             None => {
-                found.push(Found { installation, watched: BTreeSet::new(), objects: vec![id], alone: None });
+                found.push(Found {
+                    installation,
+                    watched: BTreeSet::new(),
+                    delete: DeletedNamespaces { operator: false, watched: false, metrics: false },
+                    objects: vec![id],
+                    recorded: false,
+                    alone: None,
+                });
             }
         }
     }

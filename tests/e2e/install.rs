@@ -52,7 +52,7 @@ async fn a_second_run_writes_nothing_and_uninstall_leaves_nothing() {
     assert!(second.stderr.contains("Nothing to do"), "{second}");
     assert_eq!(before, marks(&installation).await);
 
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
     let left = installation.objects(|_| ()).await;
     assert!(left.is_empty(), "{left:#?}");
     let again = installation.run(&["uninstall", "-y"]);
@@ -96,7 +96,7 @@ async fn a_killed_installer_is_taken_up_by_the_next() {
     assert_eq!(result["installation"], installation.name.as_str());
     let second = installation.succeed(&["install"]);
     assert!(second.stderr.contains("Nothing to do"), "{second}");
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
     assert!(installation.objects(|_| ()).await.is_empty());
 }
 
@@ -118,5 +118,5 @@ async fn what_keeps_the_operator_from_starting_is_told_and_the_next_run_goes_on(
     installation.inventory(|text| text);
     let mended = installation.succeed(&["install", "-y"]);
     assert!(mended.stderr.contains("1 of 1 ready"), "{mended}");
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }

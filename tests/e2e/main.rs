@@ -10,7 +10,10 @@ mod database;
 #[path = "../support/databases.rs"]
 mod databases;
 mod install;
+mod modes;
 mod pages;
+mod plan;
+mod rights;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
 mod uninstall;

@@ -1,14 +1,14 @@
 //! Uninstalling where something stands against it.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim};
 use kube::{
     Api,
-    api::{DeleteParams, ObjectMeta, PostParams},
+    api::{DeleteParams, ListParams, ObjectMeta, PostParams},
     core::GroupVersionKind,
 };
 use serde_json::json;
 
-use crate::cluster::Installation;
+use crate::{cluster::Installation, databases::described};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clusters_stand_against_it_until_told_otherwise() {
@@ -30,7 +30,53 @@ async fn clusters_stand_against_it_until_told_otherwise() {
     assert!(refused.stderr.contains(&format!("{}/hippo", installation.databases)), "{refused}");
     assert!(refused.stderr.contains("[PG-UNINSTALL-01]"), "{refused}");
 
-    installation.succeed(&["uninstall", "-y", "--delete-clusters"]);
+    installation.succeed(&["uninstall", "-y", "--delete-clusters", "--delete-data", "--delete-namespaces"]);
+    let left = installation.objects(|_| ()).await;
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_stays_until_told_otherwise_and_a_cluster_of_the_name_comes_back_to_it() {
+    let Some(installation) = Installation::new("kept").await else { return };
+    installation.succeed(&["install", "-y"]);
+    installation.describe(&described("rhino", 1)).await;
+    installation.ready("rhino").await;
+    let primary = installation.primary("rhino").await;
+    installation.sql(&primary, "CREATE TABLE kept AS SELECT 42 AS answer");
+    let volumes = || async {
+        let claims: Api<PersistentVolumeClaim> =
+            Api::namespaced(installation.cluster.client.clone(), &installation.databases);
+        claims.list(&ListParams::default()).await.unwrap().items.len()
+    };
+
+    let deleted = installation.succeed(&[
+        "delete",
+        "cluster",
+        "rhino",
+        "-n",
+        &installation.databases,
+        "-y",
+        "--keep-data",
+    ]);
+    assert!(deleted.stderr.contains("1 instance. 1 volume stays"), "{deleted}");
+    assert_eq!(volumes().await, 1);
+    installation.describe(&described("rhino", 1)).await;
+    installation.ready("rhino").await;
+    let primary = installation.primary("rhino").await;
+    assert_eq!(installation.sql(&primary, "SELECT answer FROM kept"), "42");
+
+    let ran = installation.succeed(&["uninstall", "-y", "--delete-clusters", "--delete-namespaces"]);
+    assert!(ran.stderr.contains("kept namespace"), "what holds data stays: {ran}");
+    assert_eq!(volumes().await, 1);
+    let found = installation.succeed(&["uninstall", "-y"]);
+    assert!(found.stderr.contains("Nothing to do"), "{found}");
+
+    installation.succeed(&["install", "-y"]);
+    installation.describe(&described("rhino", 1)).await;
+    installation.ready("rhino").await;
+    let primary = installation.primary("rhino").await;
+    assert_eq!(installation.sql(&primary, "SELECT answer FROM kept"), "42");
+    installation.succeed(&["uninstall", "-y", "--delete-clusters", "--delete-data", "--delete-namespaces"]);
     let left = installation.objects(|_| ()).await;
     assert!(left.is_empty(), "{left:#?}");
 }
@@ -43,12 +89,12 @@ async fn what_users_put_into_a_namespace_keeps_it() {
     let metadata = ObjectMeta { name: Some("precious".into()), ..ObjectMeta::default() };
     maps.create(&PostParams::default(), &ConfigMap { metadata, ..ConfigMap::default() }).await.unwrap();
 
-    let ran = installation.succeed(&["uninstall", "-y"]);
+    let ran = installation.uninstall();
     assert!(ran.stderr.contains(&format!("kept namespace {}", installation.databases)), "{ran}");
     assert!(maps.get_opt("precious").await.unwrap().is_some());
 
     maps.delete("precious", &DeleteParams::default()).await.unwrap();
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
     let left = installation.objects(|_| ()).await;
     assert!(left.is_empty(), "{left:#?}");
 }
@@ -64,7 +110,7 @@ async fn a_namespace_that_was_there_before_stays() {
     let found = namespaces.get(&installation.databases).await.unwrap();
     let labels = found.metadata.labels.unwrap_or_default();
     assert!(labels.keys().all(|key| key == "kubernetes.io/metadata.name"), "{labels:?}");
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
     assert!(namespaces.get_opt(&installation.databases).await.unwrap().is_some());
     namespaces.delete(&installation.databases, &DeleteParams::default()).await.unwrap();
 }

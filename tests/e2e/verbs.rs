@@ -57,7 +57,7 @@ async fn a_cluster_from_its_creation_to_its_deletion() {
     sessions(&installation, &verb);
     interrupted(&installation).await;
     deletion(&installation, &verb).await;
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }
 
 /// Sessions of every kind; none of them shows the password.
@@ -150,7 +150,7 @@ async fn a_name_is_given_away_once() {
         assert_eq!(cluster.spec.instances[0].replicas, i32::try_from(winner + 1).unwrap());
         installation.delete(&name).await;
     }
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }
 
 async fn deletion(installation: &Installation, verb: &impl Fn(&[&str]) -> Output) {
@@ -189,5 +189,5 @@ async fn where_no_operator_looks_that_is_said() {
 
     ended(&verb(&["psql", "lonely", "--ping"]), 7);
     ended(&verb(&["delete", "cluster", "lonely", "-y"]), 0);
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }

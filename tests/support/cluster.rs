@@ -107,6 +107,11 @@ impl Installation {
         ran
     }
 
+    /// Takes the installation back with the namespaces that it made.
+    pub(crate) fn uninstall(&self) -> Ran {
+        self.succeed(&["uninstall", "-y", "--delete-namespaces"])
+    }
+
     /// Starts it and lets it run.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let mut command = self.sandbox.command();
@@ -166,7 +171,15 @@ impl Drop for Installation {
             if let Ok(log) = fs_err::read(self.sandbox.home().join("operator.log")) {
                 std::io::stderr().write_all(&log).ok();
             }
-            self.run(&["uninstall", "-y", "--delete-clusters", "--timeout", "60s"]);
+            self.run(&[
+                "uninstall",
+                "-y",
+                "--delete-clusters",
+                "--delete-data",
+                "--delete-namespaces",
+                "--timeout",
+                "60s",
+            ]);
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::{
         wait::WaitError,
     },
     roles::{
-        Catalogue,
-        engine::{self, ObjectError, Plan, PlannedComponent, Purpose},
+        Catalogue, Files,
+        engine::{self, ObjectError, Plan, PlannedComponent, Purpose, Wanted},
         removal,
     },
 };
@@ -67,16 +67,22 @@ impl Args {
         let inventory = context.inventory()?;
         agree(context, &inventory)?;
         let catalogue = Catalogue::load(roles_dir.as_deref())?;
+        let files = Files::read(&inventory, context.inventory_folder())?;
         let connection = context.connection().await?;
         let printer = &context.printer;
         introduce(context, connection);
 
         let how = engine::installer(force_conflicts);
         let tell = |reason: &str| printer.line(&format!("… {reason}"));
-        let timeout = context.settings.timeout;
-        let plan =
-            engine::plan(&connection.client, &catalogue, &inventory, how, Purpose::Apply, timeout, tell)
-                .await?;
+        let wanted = Wanted {
+            catalogue: &catalogue,
+            inventory: &inventory,
+            files: &files,
+            apply: how,
+            purpose: Purpose::Apply,
+            timeout: context.settings.timeout,
+        };
+        let plan = engine::plan(&connection.client, &wanted, tell).await?;
         let result = Installed::new(&inventory, &plan);
         if plan.settled() {
             still_ready(context, connection, &plan).await?;

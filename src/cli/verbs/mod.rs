@@ -5,6 +5,7 @@ pub mod create;
 mod defaults;
 pub mod delete;
 pub mod explain;
+pub mod images;
 pub mod install;
 pub mod inventory;
 pub mod operator;
@@ -33,7 +34,9 @@ pub enum Verb {
     Plan(plan::Args),
     /// Write what would be installed as files, without a cluster
     Render(render::Args),
-    /// Take an installation back; database clusters are kept unless told otherwise
+    /// List every image that an inventory uses
+    Images(images::Args),
+    /// Take an installation back; clusters, data and namespaces go only when told
     Uninstall(uninstall::Args),
     /// Create a database cluster
     Create(create::Args),
@@ -104,6 +107,7 @@ impl Verb {
             Self::Install(args) => args.run(context).await,
             Self::Plan(args) => args.run(context).await,
             Self::Render(args) => args.run(context),
+            Self::Images(args) => args.run(context),
             Self::Uninstall(args) => args.run(context).await,
             Self::Create(args) => args.run(context).await,
             Self::Show(args) => args.run(context).await,

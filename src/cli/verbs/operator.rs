@@ -6,7 +6,7 @@ use crate::{
     cli::{Code, Context, Exit, Failure},
     domain::names::{InstallationName, NamespaceName},
     inventory::{Installation, NamespaceMode},
-    operator::{Followed, Options, Scope, run},
+    operator::{Followed, Marks, Options, Scope, cluster::validate::DefaultImages, run},
     roles::labels,
 };
 
@@ -25,6 +25,9 @@ pub struct Args {
     /// Name of the installation
     #[arg(long, env = "PGHERD_INSTALLATION", value_name = "NAME")]
     installation: Option<InstallationName>,
+    /// Secrets that the pods of all clusters pull images with
+    #[arg(long, env = "PGHERD_IMAGE_PULL_SECRETS", value_delimiter = ',', value_name = "NAME")]
+    image_pull_secrets: Vec<String>,
     /// Directory with tls.crt and tls.key for health and metrics; nothing is served without it
     #[arg(long, env = "PGHERD_TLS_DIR", value_name = "DIR")]
     tls_dir: Option<PathBuf>,
@@ -39,7 +42,8 @@ impl Args {
     /// # Errors
     /// When the API server can't be reached at the start, or the endpoint can't be served.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Self { watch_namespace, namespace_mode, installation, tls_dir, listen } = self;
+        let Self { watch_namespace, namespace_mode, installation, image_pull_secrets, tls_dir, listen } =
+            self;
         let client = context.client().await?;
         let listed = watch_namespace.iter().map(ToString::to_string);
         let scope = match namespace_mode {
@@ -51,18 +55,22 @@ impl Args {
                         .because("Namespaces are followed by a label that is made of both.")
                         .next("Set PGHERD_INSTALLATION and PGHERD_NAMESPACE."));
                 };
+                let installation = Installation { name, namespace, debug: false };
                 Scope::Followed(Followed {
                     key: labels::NAMESPACE.to_owned(),
-                    value: labels::namespace_label(&Installation { name, namespace, debug: false }),
+                    value: labels::namespace_label(&installation),
                     listed: listed.collect(),
-                    make: namespace_mode == NamespaceMode::Dynamic,
+                    made_with: (namespace_mode == NamespaceMode::Dynamic)
+                        .then(|| labels::of_watched_namespace(&installation))
+                        .map(|(labels, annotations)| Marks { labels, annotations }),
                 })
             }
         };
-        let images = std::env::vars()
+        let postgres = std::env::vars()
             .filter_map(|(name, image)| Some((name.strip_prefix(IMAGE_VARIABLE)?.parse().ok()?, image)))
             .filter(|(_, image)| !image.is_empty())
             .collect();
+        let images = DefaultImages { postgres, pull_secrets: image_pull_secrets };
         let options = Options { scope, images, endpoint: tls_dir.map(|directory| (directory, listen)) };
         run(client, options).await.map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
         Ok(Exit::Success)

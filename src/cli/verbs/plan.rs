@@ -13,8 +13,8 @@ use crate::{
         plan::{Change, FieldChange},
     },
     roles::{
-        Catalogue,
-        engine::{self, Plan, Purpose},
+        Catalogue, Files,
+        engine::{self, Plan, Purpose, Wanted},
     },
 };
 
@@ -81,13 +81,18 @@ impl Args {
         let inventory = context.inventory()?;
         agree(context, &inventory)?;
         let catalogue = Catalogue::load(roles_dir.as_deref())?;
+        let files = Files::read(&inventory, context.inventory_folder())?;
         let connection = context.connection().await?;
         introduce(context, connection);
-        let how = engine::installer(force_conflicts);
-        let timeout = context.settings.timeout;
-        let plan =
-            engine::plan(&connection.client, &catalogue, &inventory, how, Purpose::Show, timeout, |_| {});
-        let planned = Planned::of(plan.await?);
+        let wanted = Wanted {
+            catalogue: &catalogue,
+            inventory: &inventory,
+            files: &files,
+            apply: engine::installer(force_conflicts),
+            purpose: Purpose::Show,
+            timeout: context.settings.timeout,
+        };
+        let planned = Planned::of(engine::plan(&connection.client, &wanted, |_| {}).await?);
         for blind in &planned.blind {
             context.printer.warning(blind);
         }

@@ -20,7 +20,7 @@ use crate::{
     },
     inventory::Inventory,
     k8s::kinds::ObjectId,
-    roles::{self, Catalogue, Live, record::Record},
+    roles::{self, Catalogue, Files, Live, record::Record},
 };
 
 /// The first line of every file, by which the next run knows it again.
@@ -66,13 +66,16 @@ impl Args {
         let Self { parts: wanted, roles_dir } = self;
         let inventory = context.inventory()?;
         let catalogue = Catalogue::load(roles_dir.as_deref())?;
-        let mut parts = render(&catalogue, &inventory)?;
+        let files = Files::read(&inventory, context.inventory_folder())?.without_secrets();
+        let mut parts = render(&catalogue, &inventory, &files)?;
         if let Some(unknown) = wanted.iter().find(|name| !parts.iter().any(|part| part.name == **name)) {
             let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
             return Err(Failure::new(Code::Usage, format!("an installation has no part {unknown:?}"))
                 .next(format!("It has {}.", names.join(", "))));
         }
-        parts.retain(|part| wanted.is_empty() || wanted.contains(&part.name));
+        // What somebody else makes is only there for who asks for it.
+        let ours = |part: &Part| inventory.rbac.create || part.name != roles::ACCESS;
+        parts.retain(|part| if wanted.is_empty() { ours(part) } else { wanted.contains(&part.name) });
         let complete = wanted.is_empty();
         if let Some(folder) = &context.settings.out {
             let written = write(folder, &parts, complete)?;
@@ -91,9 +94,11 @@ impl Args {
 }
 
 /// All objects by part, in the order in which they are to be applied.
-fn render(catalogue: &Catalogue, inventory: &Inventory) -> Result<Vec<Part>, Failure> {
-    let components = roles::components(catalogue, inventory, &Live::unseen(inventory), Timestamp::now())?;
-    let objects = components.iter().flat_map(|component| &component.objects).map(ObjectId::of).collect();
+fn render(catalogue: &Catalogue, inventory: &Inventory, files: &Files) -> Result<Vec<Part>, Failure> {
+    let live = Live::unseen(inventory);
+    let components = roles::components(catalogue, inventory, files, &live, Timestamp::now())?;
+    let own = components.iter().filter(|component| !component.external);
+    let objects = own.flat_map(|component| &component.objects).map(ObjectId::of).collect();
     let record = Record { version: crate::VERSION.to_owned(), inventory: inventory.clone(), objects };
     let mut parts: Vec<Part> = components
         .into_iter()

@@ -10,7 +10,7 @@ use crate::{
         Code, Context, Exit, Failure,
         output::{counted, wrap},
     },
-    k8s::{client::Connection, kinds::ObjectId, lease},
+    k8s::{client::Connection, clusters, kinds::ObjectId, lease},
     roles::{
         labels,
         record::Which,
@@ -18,12 +18,22 @@ use crate::{
     },
 };
 
-/// What to do with database clusters.
+/// What goes besides the operator. Nothing of this goes without its word.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
-    /// Delete all database clusters in the watched namespaces, with their data
+    /// Delete all database clusters in the watched namespaces; their volumes stay
     #[arg(long, conflicts_with = "keep_clusters")]
     delete_clusters: bool,
+    /// Delete the volumes of these clusters too, with all data
+    #[arg(long, requires = "delete_clusters")]
+    delete_data: bool,
+    /// Delete the namespaces that the installation made, if nothing of others is in them
+    #[arg(long)]
+    delete_namespaces: bool,
+    /// Delete the definitions, if no other installation and no cluster needs them
+    #[arg(long, conflicts_with = "keep_clusters")]
+    delete_definitions: bool,
     /// Leave database clusters running, without an operator
     #[arg(long)]
     keep_clusters: bool,
@@ -47,6 +57,8 @@ struct Kept {
 /// What goes and what stays.
 struct Fate {
     clusters: Vec<ObjectId>,
+    /// Whether the clusters' volumes go with them.
+    data: bool,
     /// Everything but clusters, namespaces and the record, in the order of going.
     objects: Vec<ObjectId>,
     namespaces: Vec<ObjectId>,
@@ -75,6 +87,11 @@ impl Args {
         let fate = self.decide(connection, &found).await?;
         show(context, connection, &found, &fate);
         let name = found.installation.name.as_str();
+        if fate.nothing() && !found.recorded {
+            context.printer.line("Nothing to do.");
+            context.printer.result(&Uninstalled::nothing(&found, fate.kept), String::new)?;
+            return Ok(Exit::Success);
+        }
         if fate.clusters.is_empty() {
             context.confirm("Continue?").await?;
         } else {
@@ -101,7 +118,13 @@ impl Args {
             Err(error) if error.kind() == crate::k8s::Kind::Forbidden => None,
             Err(error) => return Err(error.into()),
         };
-        let mut fate = Fate { clusters, objects: Vec::new(), namespaces: Vec::new(), kept: Vec::new() };
+        let mut fate = Fate {
+            clusters,
+            data: self.delete_data,
+            objects: Vec::new(),
+            namespaces: Vec::new(),
+            kept: Vec::new(),
+        };
         let set = labels::set_id(&found.installation);
         for id in found.objects.iter().rev() {
             if !removal::is_ours(client, id, &set).await? {
@@ -113,6 +136,9 @@ impl Args {
                 }
                 "Namespace" if self.keep_clusters && found.watched.contains(&id.name) => {
                     Some("the clusters in it go on".to_owned())
+                }
+                "Namespace" if !self.delete_namespaces(found, &id.name) => {
+                    Some("`--delete-namespaces` deletes it".to_owned())
                 }
                 _ => None,
             };
@@ -131,6 +157,12 @@ impl Args {
         Ok(fate)
     }
 
+    /// Whether a namespace goes: as the command line says or, where it says nothing, the inventory that was installed.
+    fn delete_namespaces(&self, found: &Found, name: &str) -> bool {
+        let home = found.installation.namespace.as_str() == name;
+        self.delete_namespaces || if home { found.delete.operator } else { found.delete.watched }
+    }
+
     /// Definitions take every cluster of every installation with them, so they go only when that is nobody's loss.
     fn definition_stays(
         &self,
@@ -140,6 +172,9 @@ impl Args {
     ) -> Option<String> {
         if self.keep_clusters {
             return Some("the clusters need it".to_owned());
+        }
+        if !self.delete_definitions {
+            return Some("`--delete-definitions` deletes it".to_owned());
         }
         match (found.alone, everywhere) {
             (Some(false), _) => Some("another installation uses it".to_owned()),
@@ -160,8 +195,8 @@ fn refuse(clusters: &[ObjectId]) -> Failure {
         .map(|cluster| format!("{}/{}", cluster.namespace.as_deref().unwrap_or_default(), cluster.name))
         .fold(Failure::new(Code::ClustersExist, format!("{count} still {verb}")), Failure::because)
         .next(
-            "Delete them first, or say `--delete-clusters` to delete them with their data, or `--keep-clusters` to \
-             leave them running without an operator. Nothing was changed.",
+            "Delete them first, or say `--delete-clusters` to delete them and keep their volumes, with `--delete-data` to \
+             delete these too, or `--keep-clusters` to leave them running without an operator. Nothing was changed.",
         )
 }
 
@@ -183,11 +218,13 @@ fn show(context: &Context, connection: &Connection, found: &Found, fate: &Fate) 
         list("stays", fate.kept.iter().map(|kept| format!("{} ({})", kept.object, kept.why)).collect());
     }
     if !fate.clusters.is_empty() {
-        printer.warning(&format!(
-            "{} and all data in {} will be destroyed",
-            counted(fate.clusters.len(), "database cluster"),
-            if fate.clusters.len() == 1 { "it" } else { "them" },
-        ));
+        let clusters = counted(fate.clusters.len(), "database cluster");
+        let them = if fate.clusters.len() == 1 { "it" } else { "them" };
+        printer.warning(&if fate.data {
+            format!("{clusters} and all data in {them} will be destroyed")
+        } else {
+            format!("{clusters} will be deleted; the volumes of {them} stay, with the data")
+        });
     }
 }
 
@@ -199,9 +236,27 @@ struct Removal<'a> {
     removed: Vec<String>,
 }
 
+impl Fate {
+    /// Whether everything stays.
+    fn nothing(&self) -> bool {
+        self.clusters.is_empty() && self.objects.is_empty() && self.namespaces.is_empty()
+    }
+}
+
+impl Uninstalled {
+    fn nothing(found: &Found, kept: Vec<Kept>) -> Self {
+        Self {
+            installation: found.installation.name.to_string(),
+            namespace: found.installation.namespace.to_string(),
+            removed: Vec::new(),
+            kept,
+        }
+    }
+}
+
 impl Removal<'_> {
     async fn all(mut self, fate: Fate) -> Result<Uninstalled, Failure> {
-        let Fate { clusters, objects, namespaces, mut kept } = fate;
+        let Fate { clusters, data, objects, namespaces, mut kept } = fate;
         let home = self.found.installation.namespace.as_str();
         let name = format!("{}-installer", self.found.installation.name);
         let tell = |reason: &str| self.context.printer.line(&format!("… {reason}"));
@@ -215,6 +270,12 @@ impl Removal<'_> {
         };
         let work =
             async {
+                if !data {
+                    for cluster in &clusters {
+                        let namespace = cluster.namespace.as_deref().unwrap_or_default();
+                        clusters::keep_volumes(client, namespace, &cluster.name).await?;
+                    }
+                }
                 self.group("clusters", &clusters).await?;
                 // What runs goes first, so that nothing works with rights and certificates that are about to go.
                 let (running, rest): (Vec<_>, Vec<_>) =

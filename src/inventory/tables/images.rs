@@ -37,7 +37,7 @@ settings! {
         /// Secrets with credentials for registries.
         pull_secrets: [default "[]"] Vec<ObjectName>, old ["pgo_image_pull_secret", "ccp_image_pull_secret", "metrics_image_pull_secret"];
         /// Manifests of such Secrets, which are applied to every namespace that pulls.
-        pull_secret_manifests: [default "[]"] Vec<FilePath>, old ["pgo_image_pull_secret_manifest", "ccp_image_pull_secret_manifest", "metrics_image_pull_secret_manifest"], inert;
+        pull_secret_manifests: [default "[]"] Vec<FilePath>, old ["pgo_image_pull_secret_manifest", "ccp_image_pull_secret_manifest", "metrics_image_pull_secret_manifest"];
         /// Digests that images are pinned to, each for an image as it is pulled without the digest.
         digests: [default "{}"] BTreeMap<String, Digest>, old [];
         /// Beginnings of images, and what stands there instead, such as a mirror's address for a registry's. The longest wins.

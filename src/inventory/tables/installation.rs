@@ -63,18 +63,18 @@ settings! {
         /// In the modes `readonly` and `dynamic`: whether the operator gets its rights for all namespaces at once, so that a
         /// namespace needs nothing but the label. If not, it needs a role in each, which the installer makes in watched ones.
         reconcile_rbac: [default "true"] bool, old ["reconcile_rbac", "dynamic_rbac"];
-        /// Which namespaces are deleted on uninstall, with everything in them.
+        /// Which namespaces are deleted on uninstall.
         delete: [table] DeletedNamespaces, old [];
     }
 }
 
 settings! {
-    /// Namespaces that an uninstall deletes, with everything that is in them.
+    /// Namespaces that an uninstall deletes, if the installation made them and nothing of others is in them.
     DeletedNamespaces / RawDeletedNamespaces {
         /// The operator's.
-        operator: [default "false"] bool, old ["delete_operator_namespace"], inert;
+        operator: [default "false"] bool, old ["delete_operator_namespace"];
         /// Those where databases may be.
-        watched: [default "false"] bool, old ["delete_watched_namespaces"], inert;
+        watched: [default "false"] bool, old ["delete_watched_namespaces"];
         /// That of the metrics stack.
         metrics: [default "false"] bool, old ["delete_metrics_namespace"], inert;
     }
@@ -84,6 +84,6 @@ settings! {
     /// Rights of the operator.
     Rbac / RawRbac {
         /// Whether the installer makes service accounts, roles and bindings. If not, somebody else has to before.
-        create: [default "true"] bool, old ["create_rbac"], inert;
+        create: [default "true"] bool, old ["create_rbac"];
     }
 }

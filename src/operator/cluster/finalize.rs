@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{Endpoints, Pod},
+    core::v1::{Endpoints, PersistentVolumeClaim, Pod},
 };
 use kube::{
     Api, Client, ResourceExt,
@@ -58,6 +58,10 @@ pub(super) async fn take_down(
     let namespace = resource.namespace().unwrap_or_default();
     let name = resource.name_any();
     let of_cluster = ListParams::default().labels(&selector(&name));
+    let keep = resource.annotations().get(labels::KEEP_VOLUMES).is_some_and(|value| value == "true");
+    if keep {
+        release_volumes(client, &namespace, &of_cluster).await?;
+    }
 
     let stateful_sets: Api<StatefulSet> = Api::namespaced(client.clone(), &namespace);
     let mut stopping = false;
@@ -84,8 +88,26 @@ pub(super) async fn take_down(
     let others: Vec<String> =
         resource.finalizers().iter().filter(|finalizer| *finalizer != labels::FINALIZER).cloned().collect();
     set_finalizers(client, resource, &others).await?;
-    story.tell("Deleted", "Delete", "all instances are stopped; volumes go with the cluster".to_owned());
+    let volumes = if keep { "volumes are kept" } else { "volumes go with the cluster" };
+    story.tell("Deleted", "Delete", format!("all instances are stopped; {volumes}"));
     Ok(Progress::Done)
+}
+
+/// Takes volumes out of the cluster's possession, so that the garbage collector leaves them. Their labels stay: a cluster of
+/// the same name comes back to its data.
+async fn release_volumes(client: &Client, namespace: &str, of_cluster: &ListParams) -> Result<(), Error> {
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    for claim in claims.list_metadata(of_cluster).await? {
+        if claim.owner_references().is_empty() {
+            continue;
+        }
+        let patch = json!({
+            "metadata": { "ownerReferences": null, "resourceVersion": claim.resource_version() },
+        });
+        let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+        ignore_missing(claims.patch_metadata(&claim.name_any(), &params, &Patch::Merge(&patch)).await)?;
+    }
+    Ok(())
 }
 
 /// Writes the list of finalizers, unless somebody else has changed the resource meanwhile. None when it is gone.

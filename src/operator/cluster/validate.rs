@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::LocalObjectReference;
 use kube::{Resource, ResourceExt};
 
 use crate::{
@@ -14,8 +15,14 @@ use crate::{
     domain::{cluster_names::ClusterNames, hba::Rule, password::PasswordKind, role_options::RoleOptions},
 };
 
-/// Images of PostgreSQL by major version, for clusters that name none.
-pub type DefaultImages = BTreeMap<i32, String>;
+/// What clusters get that don't say otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DefaultImages {
+    /// Images of PostgreSQL by major version.
+    pub postgres: BTreeMap<i32, String>,
+    /// Secrets that images are pulled with, besides those that a cluster names.
+    pub pull_secrets: Vec<String>,
+}
 
 /// Role of the superuser. A user of this name gets no database of its own.
 const SUPERUSER: &str = "postgres";
@@ -47,6 +54,13 @@ impl Problems {
     }
 }
 
+/// A cluster's own Secrets first, then those of the installation that it doesn't name itself.
+fn pull_secrets(own: &[LocalObjectReference], installed: &[String]) -> Vec<LocalObjectReference> {
+    let named = |name: &String| own.iter().any(|secret| secret.name == *name);
+    let further = installed.iter().filter(|name| !named(name));
+    own.iter().cloned().chain(further.map(|name| LocalObjectReference { name: name.clone() })).collect()
+}
+
 /// Checks a cluster.
 ///
 /// # Errors
@@ -56,21 +70,23 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
     let mut problems = Problems(Vec::new());
 
     let image =
-        spec.image.clone().or_else(|| images.get(&spec.postgres_version).cloned()).unwrap_or_else(|| {
-            problems.add(
-                "spec.image",
-                format!(
-                    "name an image with PostgreSQL {}; the installation has images for {}",
-                    spec.postgres_version,
-                    if images.is_empty() {
-                        "no version".to_owned()
-                    } else {
-                        images.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-                    }
-                ),
-            );
-            String::new()
-        });
+        spec.image.clone().or_else(|| images.postgres.get(&spec.postgres_version).cloned()).unwrap_or_else(
+            || {
+                problems.add(
+                    "spec.image",
+                    format!(
+                        "name an image with PostgreSQL {}; the installation has images for {}",
+                        spec.postgres_version,
+                        if images.postgres.is_empty() {
+                            "no version".to_owned()
+                        } else {
+                            images.postgres.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                        }
+                    ),
+                );
+                String::new()
+            },
+        );
     let Some(owner) = resource.controller_owner_ref(&()) else {
         problems.add("metadata", "the API server has not given this resource a name and a UID yet");
         return Err(problems.0);
@@ -92,7 +108,7 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
         metadata: ExtraMetadata::from(spec.metadata.as_ref()),
         image,
         image_pull_policy: spec.image_pull_policy.map(|policy| policy.to_string()),
-        image_pull_secrets: spec.image_pull_secrets.clone(),
+        image_pull_secrets: pull_secrets(&spec.image_pull_secrets, &images.pull_secrets),
         postgres_version: spec.postgres_version,
         port: spec.port,
         patroni: patroni(&spec.patroni_settings(), &mut problems),
@@ -234,7 +250,10 @@ mod tests {
     use crate::operator::test_support;
 
     fn problems(spec: &Value) -> Vec<String> {
-        let images = DefaultImages::from([(17, "localhost/postgres:17".to_owned())]);
+        let images = DefaultImages {
+            postgres: [(17, "localhost/postgres:17".to_owned())].into(),
+            pull_secrets: Vec::new(),
+        };
         let resource = test_support::resource(spec);
         validate(&resource, &images).unwrap_err().iter().map(ToString::to_string).collect()
     }
@@ -277,10 +296,21 @@ mod tests {
     }
 
     #[test]
+    fn secrets_to_pull_with_are_the_clusters_own_and_the_installations() {
+        let own = [LocalObjectReference { name: "mine".to_owned() }];
+        let all = pull_secrets(&own, &["ours".to_owned(), "mine".to_owned()]);
+        let names: Vec<&str> = all.iter().map(|secret| secret.name.as_str()).collect();
+        assert_eq!(names, ["mine", "ours"]);
+    }
+
+    #[test]
     fn an_empty_list_of_users_means_none() {
         let mut spec = test_support::spec();
         spec["users"] = json!([]);
-        let images = DefaultImages::from([(17, "localhost/postgres:17".to_owned())]);
+        let images = DefaultImages {
+            postgres: [(17, "localhost/postgres:17".to_owned())].into(),
+            pull_secrets: Vec::new(),
+        };
         let cluster = validate(&test_support::resource(&spec), &images).unwrap();
         assert!(cluster.users.is_empty());
     }

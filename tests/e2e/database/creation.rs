@@ -113,7 +113,7 @@ async fn the_guides_first_manifest_becomes_a_database_that_an_application_can_tr
     installation.nothing_left_of("hippo").await;
     let left = nothing_left(&installation).await;
     assert_eq!(left, Vec::<String>::new());
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,7 +149,7 @@ async fn bad_descriptions_are_refused_with_the_field_that_is_wrong() {
     let events = events(&installation).await;
     assert!(events.contains("FieldWithoutEffect") && events.contains("spec.backups"), "{events}");
     installation.delete("hippo").await;
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }
 
 async fn enforce_restricted(installation: &Installation) {

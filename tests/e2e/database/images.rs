@@ -26,7 +26,7 @@ async fn an_image_without_pgaudit_with_another_uid_or_programs_elsewhere_works()
         assert_eq!(libraries, if kind == "plain" { "" } else { "pgaudit" }, "{kind}");
         installation.delete(kind).await;
     }
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,5 +52,5 @@ async fn an_image_that_can_not_work_is_told_in_the_status() {
     told("missing", "ErrImageNeverPull").await;
     installation.delete("old").await;
     installation.delete("missing").await;
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }

@@ -69,7 +69,7 @@ async fn an_operator_killed_at_ten_moments_ends_in_the_same_cluster() {
     for index in 0..MOMENTS.len() {
         installation.delete(&format!("part{index}")).await;
     }
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +92,7 @@ async fn an_operator_that_starts_again_writes_nothing() {
     for name in ["calm", "witness"] {
         installation.delete(name).await;
     }
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }
 
 /// The seeded sample of a longer campaign: `PGHERD_ROUNDS` clusters, each created by an operator that is killed several
@@ -129,7 +129,7 @@ async fn soak_of_operators_killed_at_random() {
         writeln!(std::io::stderr(), "round {round}: deleted after {gone} s").unwrap();
         operator.kill();
     }
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }
 
 /// Instances that are killed while they make the database: the pod, and the processes in it.
@@ -157,7 +157,7 @@ async fn a_database_whose_making_was_cut_short_is_made_anew() {
     // The shell spares itself; what happens to it when its container has ended is another's race.
     assert!(matches!(killed.code, Some(0 | 137)), "{killed}");
     repaired(&installation, "tapir").await;
-    installation.succeed(&["uninstall", "-y", "--delete-clusters"]);
+    installation.succeed(&["uninstall", "-y", "--delete-clusters", "--delete-data", "--delete-namespaces"]);
 }
 
 fn running(pod: &Pod) -> bool {

@@ -81,7 +81,7 @@ async fn what_is_deleted_by_hand_comes_back() {
     );
 
     installation.delete("rhino").await;
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }
 
 async fn comes_back<K>(installation: &Installation, name: &str)
@@ -144,7 +144,7 @@ async fn parameters_users_and_passwords_follow_the_description() {
         assert!(begun.elapsed() < PATIENCE, "the password was not taken");
     }
     installation.delete("rhino").await;
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }
 
 /// PostgreSQL offers no watch on its settings; this asks until it answers as expected.
@@ -192,5 +192,5 @@ async fn scaling_pausing_and_shutting_down_keep_the_data() {
     let primary = installation.primary("rhino").await;
     assert_eq!(installation.sql(&primary, "SELECT answer FROM kept"), "42");
     installation.delete("rhino").await;
-    installation.succeed(&["uninstall", "-y"]);
+    installation.uninstall();
 }

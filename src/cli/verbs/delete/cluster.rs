@@ -23,6 +23,9 @@ use crate::{
 pub(super) struct Args {
     /// Its name
     name: ObjectName,
+    /// Leave the volumes with the data; a cluster of the same name comes back to them
+    #[arg(long)]
+    keep_data: bool,
 }
 
 #[derive(Serialize)]
@@ -31,7 +34,10 @@ struct Deleted {
     name: String,
     namespace: String,
     instances: usize,
+    /// Those that went.
     volumes: Vec<String>,
+    /// Those that stay.
+    kept: Vec<String>,
 }
 
 /// What goes with a cluster.
@@ -63,8 +69,12 @@ impl Args {
         match &cluster {
             None if loss.nothing() => return Err(target::missing(client, &namespace, name).await),
             Some(cluster) if cluster.metadata.deletion_timestamp.is_none() => {
-                printer.line(&format!("This deletes cluster {namespace}/{name}: {}.", loss.told()));
+                let loss = if self.keep_data { loss.spared() } else { loss.told() };
+                printer.line(&format!("This deletes cluster {namespace}/{name}: {loss}."));
                 context.confirm_by_name("Type the cluster's name to go on", name).await?;
+                if self.keep_data {
+                    clusters::keep_volumes(client, &namespace, name).await?;
+                }
                 clusters::delete(client, cluster).await?;
             }
             _ => printer.line(&format!("Cluster {namespace}/{name} is being deleted already.")),
@@ -82,12 +92,9 @@ impl Args {
             return Err(not_gone(printer, cluster.as_ref(), &namespace, name, error));
         }
         line.done("deleted");
-        let deleted = Deleted {
-            name: name.to_owned(),
-            namespace,
-            instances: loss.instances,
-            volumes: loss.data.iter().chain(&loss.backups).map(kube::ResourceExt::name_any).collect(),
-        };
+        let volumes = loss.data.iter().chain(&loss.backups).map(kube::ResourceExt::name_any).collect();
+        let (volumes, kept) = if self.keep_data { (Vec::new(), volumes) } else { (volumes, Vec::new()) };
+        let deleted = Deleted { name: name.to_owned(), namespace, instances: loss.instances, volumes, kept };
         printer.result(&deleted, String::new)?;
         Ok(Exit::Success)
     }
@@ -96,6 +103,13 @@ impl Args {
 impl Loss {
     fn nothing(&self) -> bool {
         self.instances == 0 && self.data.is_empty() && self.backups.is_empty()
+    }
+
+    /// What goes when volumes stay, in words.
+    fn spared(&self) -> String {
+        let volumes = self.data.len() + self.backups.len();
+        let stay = if volumes == 1 { "stays" } else { "stay" };
+        format!("{}. {} {stay}", counted(self.instances, "instance"), counted(volumes, "volume"))
     }
 
     /// What goes, in words.
