@@ -75,6 +75,8 @@ pub enum Code {
     RightsMissing,
     /// A file that the inventory names is of no use.
     File,
+    /// Something isn't as an installation needs it.
+    CheckFailed,
     /// Database clusters stand against an uninstall.
     ClustersExist,
     /// Something did not go away in time.
@@ -134,6 +136,7 @@ impl Code {
             Self::Record => "PG-INSTALL-10",
             Self::RightsMissing => "PG-INSTALL-11",
             Self::File => "PG-INSTALL-12",
+            Self::CheckFailed => "PG-INSTALL-13",
             Self::ClustersExist => "PG-UNINSTALL-01",
             Self::NotGone => "PG-UNINSTALL-02",
             Self::ClusterExists => "PG-CLUSTER-01",
@@ -186,6 +189,7 @@ impl Code {
             Self::Record => "The record of an installation can't be read.",
             Self::RightsMissing => "Rights that somebody else was to give the operator aren't there.",
             Self::File => "A file that the inventory names can't be read, or isn't what it should be.",
+            Self::CheckFailed => "A check found that something isn't as an installation needs it.",
             Self::ClustersExist => "Database clusters stand against an uninstall.",
             Self::NotGone => "Something did not go away in time.",
             Self::ClusterExists => "A database cluster of that name exists already.",
@@ -228,6 +232,7 @@ impl Code {
             | Self::CodeMissing => Exit::NotFound,
             Self::Busy => Exit::Busy,
             Self::DefinitionsNotReady
+            | Self::CheckFailed
             | Self::NotReady
             | Self::NotGone
             | Self::ClusterRefused

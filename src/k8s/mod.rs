@@ -16,8 +16,10 @@ pub mod plan;
 pub mod port_forward;
 pub mod reasons;
 pub mod rollout;
+mod server;
 pub mod wait;
 mod watching;
 
 pub use apply::OPERATOR;
 pub use error::{Doing, Error, Kind};
+pub use server::server_time;

@@ -17,6 +17,7 @@ use crate::{
     k8s::{
         self, Doing as _, Kind,
         apply::{Apply, INSTALLER},
+        clusters,
         kinds::{self, ObjectId},
         plan::{self, Change},
         rollout,
@@ -26,6 +27,10 @@ use crate::{
 
 /// Requests that are under way at once. More would only queue up in the API server.
 const PARALLEL: usize = 16;
+
+/// How long after a role was made the server may say to a binding that there is none, and how soon it is asked again.
+const ROLE_KNOWN_WITHIN: Duration = Duration::from_secs(5);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why an object can't be planned or applied.
 #[derive(Debug, thiserror::Error)]
@@ -138,9 +143,7 @@ impl Plan {
         }
         if items().any(|item| item.compared) {
             let compared = named(&|item| item.compared);
-            said.push(format!(
-                "compared here instead of by the API server, which may have more to say: {compared}"
-            ));
+            said.push(format!("the API server could not be asked what it would make of: {compared}"));
         }
         said
     }
@@ -237,8 +240,11 @@ pub async fn plan(client: &Client, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> 
     let mut errors = Vec::new();
     let mut components = Vec::new();
     for (component, refused) in planned {
-        components.push(component);
         errors.extend(refused);
+        // A role that came to nothing has nothing to tell of.
+        if !component.items.is_empty() || component.summary.is_some() {
+            components.push(component);
+        }
     }
     let record = record.object()?;
     let record = match plan_object(client, record, &labels::set_id(installation), apply, purpose).await {
@@ -393,6 +399,14 @@ async fn plan_object(
             compared = planned.change != Change::Hidden;
             planned
         }
+        // Who looks after a few namespaces only may not see definitions, but that there is one.
+        Err(error) if id.kind == "CustomResourceDefinition" && error.kind() == Kind::Forbidden => {
+            if !clusters::defined(client).await.map_err(refused)? {
+                return Err(refused(error));
+            }
+            compared = true;
+            plan::Planned { change: Change::Unchanged, live: None }
+        }
         other => other.map_err(refused)?,
     };
     match planned.live.as_ref().and_then(|live| foreign(live, set)) {
@@ -402,7 +416,8 @@ async fn plan_object(
 }
 
 /// Whose an object is, if it isn't this installation's. Definitions belong to everybody.
-fn foreign(live: &DynamicObject, set: &str) -> Option<String> {
+#[must_use]
+pub fn foreign(live: &DynamicObject, set: &str) -> Option<String> {
     let kind = live.types.as_ref().map(|types| types.kind.as_str());
     let found = live.labels();
     let own_set = found.get(labels::PART_OF).or_else(|| found.get(labels::SET_ID));
@@ -414,25 +429,54 @@ fn foreign(live: &DynamicObject, set: &str) -> Option<String> {
     }
 }
 
-/// Applies what differs of a component, all objects at once.
+/// Applies what differs of a component, all objects at once; bindings after the roles that they refer to.
 ///
 /// # Errors
 /// Every object that was refused.
 pub async fn apply(client: &Client, items: &[Item], how: Apply) -> Result<usize, Vec<ObjectError>> {
     let changes = items.iter().filter(|item| item.change != Change::Unchanged);
-    let writes = changes.map(|item| async move {
-        let id = ObjectId::of(&item.object);
-        let write = async {
-            let api = kinds::api_of(client, &id).await?;
-            how.run(&api, &item.object.name_any(), &item.object).await
-        };
-        write.await.map_err(|error| ObjectError::Request { id: id.clone(), error })
-    });
-    let results: Vec<Result<DynamicObject, ObjectError>> =
-        stream::iter(writes).buffer_unordered(PARALLEL).collect().await;
-    let count = results.len();
-    let errors: Vec<ObjectError> = results.into_iter().filter_map(Result::err).collect();
-    if errors.is_empty() { Ok(count) } else { Err(errors) }
+    let (bindings, first): (Vec<&Item>, Vec<&Item>) = changes.partition(|item| is_binding(&item.object));
+    let mut count = 0;
+    for batch in [first, bindings] {
+        let writes = batch.into_iter().map(|item| write(client, item, how));
+        let results: Vec<Result<(), ObjectError>> =
+            stream::iter(writes).buffer_unordered(PARALLEL).collect().await;
+        count += results.len();
+        let errors: Vec<ObjectError> = results.into_iter().filter_map(Result::err).collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+    }
+    Ok(count)
+}
+
+fn is_binding(object: &DynamicObject) -> bool {
+    object.types.as_ref().is_some_and(|types| types.kind.ends_with("RoleBinding"))
+}
+
+async fn write(client: &Client, item: &Item, how: Apply) -> Result<(), ObjectError> {
+    let id = ObjectId::of(&item.object);
+    let attempt = || async {
+        let api = kinds::api_of(client, &id).await?;
+        how.run::<DynamicObject>(&api, &item.object.name_any(), &item.object).await.map(drop)
+    };
+    let begun = std::time::Instant::now();
+    let mut pause = SHORTEST_PAUSE;
+    let result = loop {
+        match attempt().await {
+            // The server looks at a binding's role in a memory of its own, which is a moment behind.
+            Err(error)
+                if error.kind() == Kind::NotFound
+                    && is_binding(&item.object)
+                    && begun.elapsed() < ROLE_KNOWN_WITHIN =>
+            {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            result => break result,
+        }
+    };
+    result.map_err(|error| ObjectError::Request { id: id.clone(), error })
 }
 
 /// How the installer applies.
@@ -456,6 +500,7 @@ pub async fn ready(
     for item in &component.items {
         let id = ObjectId::of(&item.object);
         match id.kind.as_str() {
+            "CustomResourceDefinition" if item.compared => {}
             "CustomResourceDefinition" => served(client, &id.name, timeout, &tell).await?,
             "Deployment" => {
                 let namespace = id.namespace.as_deref().unwrap_or_default();

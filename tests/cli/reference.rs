@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::CommandFactory as _;
-use pgherd::{cli, inventory, roles};
+use pgherd::{checks, cli, inventory, roles};
 
 fn assert_current(path: &str, content: &str) {
     let file = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
@@ -22,6 +22,11 @@ fn exit_codes() {
 #[test]
 fn permissions() {
     assert_current("docs/reference/permissions.md", &roles::permissions::reference());
+}
+
+#[test]
+fn checks() {
+    assert_current("docs/reference/checks.md", &checks::reference());
 }
 
 #[test]

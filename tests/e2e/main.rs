@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails by panicking")]
 
+mod check;
 #[path = "../support/cluster.rs"]
 mod cluster;
 mod database;

@@ -8,7 +8,8 @@ use std::{
 use crate::cluster::Installation;
 
 /// Pages in the order in which a user would need them.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
+    "check.md",
     "install.md",
     "create-a-cluster.md",
     "connect.md",

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::{
+    checks,
     cli::{Code, Context, Exit, Failure, output::wrap},
     inventory::{self, examples},
 };
@@ -57,6 +58,9 @@ fn explain(id: &str) -> Option<Explained> {
     if let Some(code) = inventory::Code::parse(id) {
         let example = Some(examples::example(code));
         return Some(Explained { code: code.id(), meaning: code.meaning(), exit: None, example });
+    }
+    if let Some(code) = checks::Code::parse(id) {
+        return Some(Explained { code: code.id(), meaning: code.meaning(), exit: None, example: None });
     }
     let code = Code::all().find(|code| code.id().eq_ignore_ascii_case(id))?;
     Some(Explained {

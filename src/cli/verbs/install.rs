@@ -83,6 +83,9 @@ impl Args {
             timeout: context.settings.timeout,
         };
         let plan = engine::plan(&connection.client, &wanted, tell).await?;
+        for blind in &plan.blind {
+            printer.warning(blind);
+        }
         let result = Installed::new(&inventory, &plan);
         if plan.settled() {
             still_ready(context, connection, &plan).await?;

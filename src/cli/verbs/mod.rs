@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub mod check;
 pub mod completion;
 pub mod create;
 mod defaults;
@@ -28,6 +29,8 @@ use super::{Context, Exit, Failure, output::OutputParser};
 pub enum Verb {
     /// Look after database clusters; this is what runs in the cluster
     Operator(operator::Args),
+    /// Look whether an inventory can be installed, and whether what it needs is there
+    Check(check::Args),
     /// Install, or bring an installation to what its inventory says
     Install(install::Args),
     /// Tell what install or update would do, and write nothing
@@ -104,6 +107,7 @@ impl Verb {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
             Self::Operator(args) => args.run(context).await,
+            Self::Check(args) => args.run(context).await,
             Self::Install(args) => args.run(context).await,
             Self::Plan(args) => args.run(context).await,
             Self::Render(args) => args.run(context),

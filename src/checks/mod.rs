@@ -1,0 +1,125 @@
+//! What is looked at before and after an installation. Each check has a stable code, and says what it saw.
+//!
+//! [`run`] asks the cluster; what an answer means is decided by functions that take it as an argument.
+
+mod cluster;
+mod code;
+mod namespaces;
+mod neighbours;
+pub mod rights;
+mod storage;
+
+use serde::Serialize;
+
+pub use self::code::{Code, reference};
+use crate::{
+    inventory::Inventory,
+    k8s::{self, Kind, client::Connection},
+    roles::{Catalogue, Files, Live, components},
+};
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As it should be.
+    Ok,
+    /// It could not be looked at; the message says why.
+    Skipped,
+    /// It works, but perhaps not as meant.
+    Warning,
+    /// It doesn't work.
+    Failed,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which check.
+    pub code: Code,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was seen, as a sentence without a period.
+    pub message: String,
+    /// Single things that belong to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+    /// What to do, when there is something to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    fn new(code: Code, outcome: Outcome, message: impl Into<String>) -> Self {
+        Self { code, outcome, message: message.into(), details: Vec::new(), hint: None }
+    }
+
+    fn ok(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Outcome::Ok, message)
+    }
+
+    fn warning(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(code, Outcome::Warning, message).with_hint(hint)
+    }
+
+    fn failed(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(code, Outcome::Failed, message).with_hint(hint)
+    }
+
+    fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn with_details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// A check that the caller's rights, or the server, kept from being made.
+    fn unseen(code: Code, error: &k8s::Error) -> Self {
+        let message = match error.kind() {
+            Kind::Forbidden => format!("you may not look: {}", error.message()),
+            _ => error.to_string(),
+        };
+        Self::new(code, Outcome::Skipped, message)
+    }
+}
+
+/// What is to be checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The cluster.
+    pub connection: &'a Connection,
+    /// The inventory.
+    pub inventory: &'a Inventory,
+    /// Roles that would be installed.
+    pub catalogue: &'a Catalogue,
+    /// Files that the inventory names.
+    pub files: &'a Files,
+}
+
+/// Makes every check, all at once; findings come in the order of the codes.
+///
+/// # Errors
+/// When the roles can't be rendered. What can't be looked at is a finding.
+pub async fn run(subject: Subject<'_>) -> Result<Vec<Finding>, crate::roles::Error> {
+    let Subject { connection, inventory, catalogue, files } = subject;
+    let client = &connection.client;
+    let now = jiff::Timestamp::now();
+    let objects: Vec<_> = components(catalogue, inventory, files, &Live::unseen(inventory), now)?
+        .into_iter()
+        .filter(|component| !component.external)
+        .flat_map(|component| component.objects)
+        .collect();
+    let (server, rights, storage, namespaces, neighbours) = tokio::join!(
+        cluster::check(connection),
+        rights::check(client, inventory, &objects),
+        storage::check(client, inventory),
+        namespaces::check(client, inventory),
+        neighbours::check(client, inventory, &objects),
+    );
+    let mut findings = [server, rights, storage, namespaces, neighbours].concat();
+    findings.sort_by_key(|finding| finding.code);
+    Ok(findings)
+}

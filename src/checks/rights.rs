@@ -1,0 +1,292 @@
+//! What an installation asks of the API server, whether the caller may do it, and the roles that would allow it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::{
+    Api, Client,
+    api::{DynamicObject, PostParams},
+};
+use serde_json::{Value, json};
+
+use super::{Code, Finding, Outcome};
+use crate::{
+    inventory::Inventory,
+    k8s::{Doing as _, clusters, kinds::ObjectId},
+    roles::permissions::{Granted, Permission},
+};
+
+/// Requests that are under way at once.
+const PARALLEL: usize = 16;
+
+/// One thing that will be done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// The namespace; none for the whole cluster.
+    pub namespace: Option<String>,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The resource, with a subresource after a slash.
+    pub resource: String,
+    /// What is done to it.
+    pub verb: String,
+}
+
+impl std::fmt::Display for Need {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { namespace, group, resource, verb } = self;
+        write!(formatter, "{verb} {resource}")?;
+        if !group.is_empty() {
+            write!(formatter, ".{group}")?;
+        }
+        match namespace {
+            Some(namespace) => write!(formatter, " in {namespace}"),
+            None => write!(formatter, " in the whole cluster"),
+        }
+    }
+}
+
+/// What of the cluster decides which rights are needed.
+#[derive(Clone, Debug, Default)]
+pub struct Situation {
+    /// Whether the kinds of pgherd are served already. Then definitions need not be written.
+    pub defined: bool,
+    /// Namespaces that are known to exist, or that the caller may not look for. They need not be made.
+    pub namespaces: BTreeSet<String>,
+}
+
+pub(super) async fn check(client: &Client, inventory: &Inventory, objects: &[DynamicObject]) -> Vec<Finding> {
+    let situation = match situation(client, inventory).await {
+        Ok(situation) => situation,
+        Err(error) => return vec![Finding::unseen(Code::Rights, &error)],
+    };
+    let needs = needs(inventory, objects, &situation);
+    let asked = needs.iter().map(|need| async move { (need, allowed(client, need).await) });
+    let answers: Vec<_> = stream::iter(asked).buffered(PARALLEL).collect().await;
+    let mut missing = Vec::new();
+    for (need, answer) in answers {
+        match answer {
+            Ok(true) => {}
+            Ok(false) => missing.push(need.to_string()),
+            Err(error) => return vec![Finding::unseen(Code::Rights, &error)],
+        }
+    }
+    let count = needs.len();
+    vec![if missing.is_empty() {
+        Finding::ok(Code::Rights, format!("you may do all {count} things that this installation needs"))
+    } else {
+        Finding::failed(
+            Code::Rights,
+            format!("you may not do {} of {count} things that this installation needs", missing.len()),
+            "`pgherd check --role -i FILE` prints roles that an administrator can apply for you.",
+        )
+        .with_details(missing)
+    }]
+}
+
+/// Finds out what of the cluster matters here.
+///
+/// # Errors
+/// When the API server can't be asked.
+pub async fn situation(client: &Client, inventory: &Inventory) -> Result<Situation, crate::k8s::Error> {
+    let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
+    let mut namespaces = BTreeSet::new();
+    let home = inventory.installation.namespace.to_string();
+    for name in inventory.watched().iter().map(ToString::to_string).chain([home]) {
+        match api.get_metadata_opt(&name).await.doing(|| format!("read namespace {name}")) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                namespaces.insert(name);
+            }
+            Err(error) if error.kind() == crate::k8s::Kind::Forbidden => {
+                namespaces.insert(name);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Situation { defined: clusters::defined(client).await?, namespaces })
+}
+
+async fn allowed(client: &Client, need: &Need) -> Result<bool, crate::k8s::Error> {
+    let Need { namespace, group, resource, verb } = need.clone();
+    let (resource, subresource) = match resource.split_once('/') {
+        Some((resource, sub)) => (resource.to_owned(), Some(sub.to_owned())),
+        None => (resource, None),
+    };
+    let attributes = ResourceAttributes {
+        namespace,
+        group: Some(group),
+        resource: Some(resource),
+        subresource,
+        verb: Some(verb),
+        ..ResourceAttributes::default()
+    };
+    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
+    let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let answer = reviews.create(&PostParams::default(), &review).await;
+    let answer = answer.doing(|| format!("ask whether you may {need}"))?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+/// Everything that an installation, a later change of it and its removal do. Pure.
+#[must_use]
+pub fn needs(inventory: &Inventory, objects: &[DynamicObject], situation: &Situation) -> BTreeSet<Need> {
+    let mut needs = BTreeSet::new();
+    let mut need = |namespace: Option<&str>, group: &str, resource: &str, verbs: &[&str]| {
+        needs.extend(verbs.iter().map(|verb| Need {
+            namespace: namespace.map(str::to_owned),
+            group: group.to_owned(),
+            resource: resource.to_owned(),
+            verb: (*verb).to_owned(),
+        }));
+    };
+    let home = inventory.installation.namespace.as_str();
+    for id in objects.iter().map(ObjectId::of) {
+        let group = id.gvk().group;
+        let resource = format!("{}s", id.kind.to_lowercase());
+        match id.kind.as_str() {
+            // Definitions that are there are not written, and only who may write them compares them.
+            "CustomResourceDefinition" if situation.defined => {}
+            "CustomResourceDefinition" => {
+                need(None, &group, &resource, &["get", "list", "watch", "create", "patch"]);
+            }
+            "Namespace" if situation.namespaces.contains(&id.name) => {}
+            "Namespace" => need(None, &group, &resource, &["get", "create", "patch"]),
+            _ => need(id.namespace.as_deref(), &group, &resource, &["get", "create", "patch", "delete"]),
+        }
+    }
+    // The record and certificates, the lease, and watching the operator start.
+    need(Some(home), "", "secrets", &["get", "list", "create", "patch", "delete"]);
+    need(
+        Some(home),
+        "coordination.k8s.io",
+        "leases",
+        &["get", "list", "watch", "create", "update", "delete"],
+    );
+    need(Some(home), "apps", "deployments", &["list", "watch"]);
+    need(Some(home), "", "pods", &["list", "watch"]);
+    need(Some(home), "", "events", &["list", "watch"]);
+    // Nobody may give rights that they don't have.
+    let granted = Granted::of(inventory);
+    if inventory.rbac.create {
+        let mut hold = |namespace: Option<&str>, permissions: &[Permission]| {
+            for Permission { group, resources, verbs, .. } in permissions {
+                for resource in *resources {
+                    need(namespace, group, resource, verbs);
+                }
+            }
+        };
+        hold(None, &granted.cluster);
+        hold(Some(home), &granted.own);
+        for namespace in &granted.namespaces {
+            hold(Some(namespace.as_str()), &granted.watched);
+        }
+    }
+    needs
+}
+
+/// Verbs by group and resource.
+type Rules<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a str>>;
+
+/// The roles that allow these things, with bindings to `user`: one for each namespace, and one for the whole cluster if
+/// anything is needed there.
+#[must_use]
+pub fn roles(inventory: &Inventory, needs: &BTreeSet<Need>, user: &str) -> Vec<Value> {
+    let name = format!("{}-installer", inventory.installation.name);
+    let mut places: BTreeMap<Option<&str>, Rules<'_>> = BTreeMap::new();
+    for need in needs {
+        let rules = places.entry(need.namespace.as_deref()).or_default();
+        rules.entry((&need.group, &need.resource)).or_default().push(&need.verb);
+    }
+    let subject = match user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
+        Some((namespace, account)) => {
+            json!({"kind": "ServiceAccount", "namespace": namespace, "name": account})
+        }
+        None => json!({"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}),
+    };
+    let mut objects = Vec::new();
+    for (namespace, rules) in places {
+        let rules: Vec<Value> = rules
+            .into_iter()
+            .map(|((group, resource), verbs)| json!({"apiGroups": [group], "resources": [resource], "verbs": verbs}))
+            .collect();
+        let (role, binding, metadata) = if let Some(namespace) = namespace {
+            ("Role", "RoleBinding", json!({"name": name, "namespace": namespace}))
+        } else {
+            let home = &inventory.installation.namespace;
+            ("ClusterRole", "ClusterRoleBinding", json!({"name": format!("pgherd:{home}:{name}")}))
+        };
+        let version = "rbac.authorization.k8s.io/v1";
+        let reference =
+            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": metadata["name"]});
+        objects.push(json!({"apiVersion": version, "kind": role, "metadata": metadata, "rules": rules}));
+        objects.push(json!({
+            "apiVersion": version, "kind": binding, "metadata": metadata, "roleRef": reference, "subjects": [subject],
+        }));
+    }
+    objects
+}
+
+/// Whether a finding says that rights are missing.
+#[must_use]
+pub fn lacking(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.code == Code::Rights && finding.outcome == Outcome::Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roles::{Catalogue, Files, Live, components};
+
+    fn needed(change: &str, situation: &Situation) -> (Inventory, BTreeSet<Need>) {
+        let minimal = include_str!("../../inventory/minimal.toml");
+        let text = minimal.replace("[namespaces]", &format!("[namespaces]\n{change}"));
+        let inventory = Inventory::parse("x", &text).unwrap();
+        let (catalogue, live) = (Catalogue::load(None).unwrap(), Live::unseen(&inventory));
+        let components =
+            components(&catalogue, &inventory, &Files::default(), &live, jiff::Timestamp::UNIX_EPOCH)
+                .unwrap();
+        let objects: Vec<_> = components.into_iter().flat_map(|component| component.objects).collect();
+        let needs = needs(&inventory, &objects, situation);
+        (inventory, needs)
+    }
+
+    fn prepared() -> Situation {
+        let namespaces = ["pgherd", "postgres-operator"].map(str::to_owned).into();
+        Situation { defined: true, namespaces }
+    }
+
+    #[test]
+    fn in_a_prepared_cluster_nothing_is_needed_outside_of_the_namespaces() {
+        let (inventory, needs) = needed("mode = \"disabled\"", &prepared());
+        assert!(needs.iter().all(|need| need.namespace.is_some()), "{needs:#?}");
+        let kinds: Vec<Value> =
+            roles(&inventory, &needs, "jane").iter().map(|object| object["kind"].clone()).collect();
+        assert_eq!(kinds, ["Role", "RoleBinding", "Role", "RoleBinding"]);
+    }
+
+    #[test]
+    fn what_is_missing_in_the_cluster_has_to_be_made() {
+        let (inventory, needs) = needed("mode = \"readonly\"", &Situation::default());
+        let has = |text: &str| needs.iter().any(|need| need.to_string() == text);
+        assert!(has("create customresourcedefinitions.apiextensions.k8s.io in the whole cluster"));
+        assert!(has("create namespaces in the whole cluster"));
+        assert!(has("create clusterroles.rbac.authorization.k8s.io in the whole cluster"));
+        assert!(has("create pods/exec in the whole cluster"), "it gives this right to the operator");
+        let roles = roles(&inventory, &needs, "system:serviceaccount:tools:installer");
+        assert_eq!(roles[0]["kind"], "ClusterRole");
+        assert_eq!(
+            roles[1]["subjects"][0],
+            json!({"kind": "ServiceAccount", "namespace": "tools", "name": "installer"})
+        );
+        let words = json!(roles).to_string();
+        assert!(
+            !words.contains("\"*\"") && !words.contains("escalate") && !words.contains("\"bind\""),
+            "{words}"
+        );
+    }
+}

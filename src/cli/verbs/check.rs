@@ -1,0 +1,179 @@
+//! `pgherd check`.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    checks::{self, Finding, Outcome, Subject, rights},
+    cli::{
+        Code, Context, Exit, Failure, Printer,
+        output::{counted, wrap},
+    },
+    inventory::Inventory,
+    k8s::client::Connection,
+    roles::{self, Catalogue, Files, Live},
+};
+
+/// Columns before the code.
+const WIDTH: usize = 62;
+
+/// What to check.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// From which outcome on the run ends with exit code 5
+    #[arg(
+        long,
+        value_name = "failed|warning",
+        default_value = "failed",
+        value_enum,
+        hide_possible_values = true
+    )]
+    fail_on: FailOn,
+    /// Show only what is not as it should be, one line each
+    #[arg(long)]
+    short: bool,
+    /// Print roles that allow you everything that the installation needs, and check nothing
+    #[arg(long)]
+    role: bool,
+    /// The user that these roles are for, instead of you
+    #[arg(long, requires = "role", value_name = "USER")]
+    user: Option<String>,
+    /// A folder whose subfolders replace roles that come with pgherd
+    #[arg(long, env = "PGHERD_ROLES_DIR", hide_env_values = true, value_name = "DIR")]
+    roles_dir: Option<PathBuf>,
+}
+
+/// What fails a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum FailOn {
+    Failed,
+    Warning,
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    passed: usize,
+    warnings: usize,
+    failed: usize,
+    skipped: usize,
+    checks: &'a [Finding],
+}
+
+impl Args {
+    /// Looks whether an inventory can be installed in a cluster, or still fits it. Writes nothing.
+    ///
+    /// # Errors
+    /// When the inventory is wrong, the cluster can't be reached, or a check failed.
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let inventory = context.inventory()?;
+        super::install::agree(context, &inventory)?;
+        let catalogue = Catalogue::load(self.roles_dir.as_deref())?;
+        let files = Files::read(&inventory, context.inventory_folder())?;
+        let connection = context.connection().await?;
+        if self.role {
+            return self.print_roles(context, connection, &inventory, &catalogue, &files).await;
+        }
+        super::install::introduce(context, connection);
+        let subject = Subject { connection, inventory: &inventory, catalogue: &catalogue, files: &files };
+        let findings = checks::run(subject).await?;
+        let checked = Checked::of(&findings);
+        let printer = &context.printer;
+        printer.result(&checked, || if self.short { short(&findings) } else { text(printer, &checked) })?;
+        let bad = match self.fail_on {
+            FailOn::Failed => checked.failed,
+            FailOn::Warning => checked.failed + checked.warnings,
+        };
+        if bad == 0 {
+            return Ok(Exit::Success);
+        }
+        Err(Failure::new(Code::CheckFailed, format!("{} not as it should be", counted(bad, "thing")))
+            .next("What is wrong stands above; `pgherd explain CODE` says what a check is about."))
+    }
+
+    async fn print_roles(
+        self,
+        context: &Context,
+        connection: &Connection,
+        inventory: &Inventory,
+        catalogue: &Catalogue,
+        files: &Files,
+    ) -> Result<Exit, Failure> {
+        let situation = rights::situation(&connection.client, inventory).await?;
+        let live = Live::unseen(inventory);
+        let components = roles::components(catalogue, inventory, files, &live, Timestamp::now())?;
+        let own = components.into_iter().filter(|component| !component.external);
+        let objects: Vec<_> = own.flat_map(|component| component.objects).collect();
+        let needs = rights::needs(inventory, &objects, &situation);
+        let user = self.user.unwrap_or_else(|| connection.user.clone());
+        let roles = rights::roles(inventory, &needs, &user);
+        let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": roles});
+        let documents: Result<Vec<String>, _> = roles.iter().map(serde_saphyr::to_string).collect();
+        let documents = documents.map_err(Failure::internal)?;
+        context.printer.result(&list, || documents.join("---\n"))?;
+        Ok(Exit::Success)
+    }
+}
+
+impl<'a> Checked<'a> {
+    fn of(checks: &'a [Finding]) -> Self {
+        let count = |outcome| checks.iter().filter(|finding| finding.outcome == outcome).count();
+        Self {
+            passed: count(Outcome::Ok),
+            warnings: count(Outcome::Warning),
+            failed: count(Outcome::Failed),
+            skipped: count(Outcome::Skipped),
+            checks,
+        }
+    }
+}
+
+fn text(printer: &Printer, checked: &Checked<'_>) -> String {
+    let mut text = String::new();
+    let mut group = "";
+    for finding in checked.checks {
+        if finding.code.group() != group {
+            group = finding.code.group();
+            writeln!(text, "{group}").ok();
+        }
+        let (sign, style) = match finding.outcome {
+            Outcome::Ok => ("✓", printer.style().green()),
+            Outcome::Skipped => ("–", printer.style().dim()),
+            Outcome::Warning => ("‼", printer.style().yellow()),
+            Outcome::Failed => ("✗", printer.style().red()),
+        };
+        let mut lines = wrap(&finding.message, WIDTH).into_iter();
+        let first = lines.next().unwrap_or_default();
+        writeln!(text, "  {} {first:<WIDTH$} {}", style.apply_to(sign), finding.code.id()).ok();
+        for line in lines {
+            writeln!(text, "    {line}").ok();
+        }
+        for detail in &finding.details {
+            writeln!(text, "      {detail}").ok();
+        }
+        for line in finding.hint.iter().flat_map(|hint| wrap(hint, 72)) {
+            writeln!(text, "      {line}").ok();
+        }
+    }
+    let Checked { passed, warnings, failed, skipped, .. } = checked;
+    let skipped = if *skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+    writeln!(text, "\n{passed} passed, {}, {failed} failed{skipped}.", counted(*warnings, "warning")).ok();
+    text
+}
+
+/// What is not as it should be, for the eyes of a person in a hurry, or grep.
+fn short(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for Finding { code, outcome, message, details, .. } in findings {
+        let word = match outcome {
+            Outcome::Ok => continue,
+            Outcome::Skipped => "skipped",
+            Outcome::Warning => "warning",
+            Outcome::Failed => "failed",
+        };
+        let details = if details.is_empty() { String::new() } else { format!(": {}", details.join("; ")) };
+        writeln!(text, "{word} {} {message}{details}", code.id()).ok();
+    }
+    text
+}
