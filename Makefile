@@ -28,7 +28,7 @@ test: lint ## lint, unit tests, command line, and end to end on a real cluster
 
 .PHONY: unit
 unit: ## the tests that need no cluster
-	cargo test $(QUICK) --lib --test cli
+	cargo test $(QUICK) --lib --test cli --test wizard
 
 .PHONY: e2e
 e2e: ## the tests on a real cluster; TEST=… runs those whose name contains it
@@ -60,4 +60,4 @@ images: ## build the images with docker, podman or buildah; REGISTRY=… names a
 
 .PHONY: generated
 generated: ## write generated files anew: definitions, reference pages, snapshots
-	UPDATE=1 PGHERD_UPDATE_DOCS=1 INSTA_UPDATE=always cargo test $(QUICK) --lib --test cli
+	UPDATE=1 PGHERD_UPDATE_DOCS=1 INSTA_UPDATE=always cargo test $(QUICK) --lib --test cli --test wizard

@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 use super::{
-    Code, Failure, Printer, Prompter,
+    Code, Failure, Printer, Prompter, Query, Reply,
     output::{Color, Output, OutputParser, Verbosity},
 };
 use crate::{
@@ -291,6 +291,25 @@ impl Context {
         (typed.trim() == name).then_some(()).ok_or_else(|| {
             Failure::new(Code::Declined, format!("{name:?} was not typed; nothing was changed"))
         })
+    }
+
+    /// Whether somebody is there to answer questions.
+    #[must_use]
+    pub fn has_prompter(&self) -> bool {
+        self.prompter.is_present()
+    }
+
+    /// Leaves the terminal as it was before a question that nobody waits for any longer, and asks nothing any more.
+    pub fn close_terminal(&self) {
+        self.prompter.close();
+    }
+
+    /// Asks one of several questions, from which there is a way back.
+    ///
+    /// # Errors
+    /// When nobody is there to ask, or the answer is an interrupt.
+    pub async fn query(&self, query: Query) -> Result<Reply, Failure> {
+        self.ask(move |prompter| prompter.ask(&query)).await
     }
 
     /// The terminal blocks, so the question waits in a thread of its own and the run stays interruptible.

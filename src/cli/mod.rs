@@ -20,7 +20,7 @@ pub use self::{
     exit::Exit,
     failure::Failure,
     output::{OutputParser, Printer},
-    prompt::{Prompter, Terminal},
+    prompt::{Form, Prompter, Query, Reply, Terminal},
     verbs::Verb,
 };
 
@@ -109,16 +109,24 @@ impl Cli {
     /// Whatever the verb fails with, ready to be shown.
     pub async fn run(self, printer: Printer) -> Result<Exit, Failure> {
         let Self { globals, verb } = self;
-        let serves = verb.serves();
-        let context = Context::new(Settings::from_globals(globals), printer, Box::new(Terminal));
+        let (serves, after_interrupt) = (verb.serves(), verb.after_interrupt());
+        let context = Context::new(
+            Settings::from_globals(globals),
+            printer.clone(),
+            Box::new(Terminal::new(printer.colored())),
+        );
         if serves {
             return verb.run(&context).await;
         }
-        tokio::select! {
+        let outcome = tokio::select! {
             outcome = verb.run(&context) => outcome,
-            () = interrupted(&context) => Err(Failure::new(Code::Interrupted, "interrupted")
-                .next("What was done by now stays; the same command goes on from there.")),
-        }
+            () = interrupted(&context) => Err(Failure::new(Code::Interrupted, "interrupted")),
+        };
+        context.close_terminal();
+        outcome.map_err(|failure| match (failure.code(), failure.next_step()) {
+            (Code::Interrupted, None) => failure.next(after_interrupt),
+            _ => failure,
+        })
     }
 }
 

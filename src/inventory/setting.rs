@@ -20,6 +20,12 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// Whether it is a table of settings.
+    #[must_use]
+    pub fn is_table(&self) -> bool {
+        matches!(self.kind, Kind::Table(_))
+    }
+
     /// Its default as TOML, if it has one.
     #[must_use]
     pub fn default(&self) -> Option<&'static str> {

@@ -156,8 +156,7 @@ async fn load(target: &Target) -> Result<(Config, String, String), ConnectError>
         return Ok((config, context, cluster));
     }
     let candidates = candidates(target);
-    let present: Vec<&PathBuf> = candidates.iter().filter(|path| path.exists()).collect();
-    if present.is_empty() {
+    let Some(merged) = merged(&candidates)? else {
         return match (in_cluster(), target.kubeconfig.is_none() && target.context.is_none()) {
             (Some(config), true) => {
                 let (context, cluster) = pod();
@@ -165,12 +164,7 @@ async fn load(target: &Target) -> Result<(Config, String, String), ConnectError>
             }
             _ => Err(ConnectError::NoConfig { looked_at: candidates }),
         };
-    }
-    let mut merged = Kubeconfig::default();
-    for path in present {
-        let next = Kubeconfig::read_from(path).map_err(|error| invalid(Some(path), &error))?;
-        merged = merged.merge(next).map_err(|error| invalid(Some(path), &error))?;
-    }
+    };
     let known: Vec<String> = merged.contexts.iter().map(|context| context.name.clone()).collect();
     let wanted = target.context.clone().or_else(|| merged.current_context.clone()).unwrap_or_default();
     let Some(context) = merged.contexts.iter().find(|context| context.name == wanted) else {
@@ -185,6 +179,40 @@ async fn load(target: &Target) -> Result<(Config, String, String), ConnectError>
     let config =
         Config::from_custom_kubeconfig(merged, &options).await.map_err(|error| invalid(None, &error))?;
     Ok((config, wanted, cluster))
+}
+
+/// The contexts of the kube config.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contexts {
+    /// Their names.
+    pub known: Vec<String>,
+    /// The current one.
+    pub current: Option<String>,
+}
+
+/// The contexts that a target could name. There are none where there is no kube config.
+///
+/// # Errors
+/// When a kube config can't be used.
+pub fn contexts(target: &Target) -> Result<Contexts, ConnectError> {
+    if target.in_cluster {
+        return Ok(Contexts::default());
+    }
+    let merged = merged(&candidates(target))?.unwrap_or_default();
+    let known: Vec<String> = merged.contexts.into_iter().map(|context| context.name).collect();
+    let current = merged.current_context.filter(|current| known.contains(current));
+    Ok(Contexts { known, current })
+}
+
+/// What the kube configs that exist say together, as kubectl reads them.
+fn merged(candidates: &[PathBuf]) -> Result<Option<Kubeconfig>, ConnectError> {
+    let mut merged = None;
+    for path in candidates.iter().filter(|path| path.exists()) {
+        let next = Kubeconfig::read_from(path).map_err(|error| invalid(Some(path), &error))?;
+        let before: Kubeconfig = merged.unwrap_or_default();
+        merged = Some(before.merge(next).map_err(|error| invalid(Some(path), &error))?);
+    }
+    Ok(merged)
 }
 
 /// Files that may hold a kube config, in kubectl's order.

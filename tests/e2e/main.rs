@@ -10,6 +10,7 @@ mod cluster;
 mod database;
 #[path = "../support/databases.rs"]
 mod databases;
+mod init;
 mod install;
 mod modes;
 mod pages;

@@ -7,6 +7,7 @@ mod defaults;
 pub mod delete;
 pub mod explain;
 pub mod images;
+pub mod init;
 pub mod install;
 pub mod inventory;
 pub mod operator;
@@ -29,6 +30,8 @@ use super::{Context, Exit, Failure, output::OutputParser};
 pub enum Verb {
     /// Look after database clusters; this is what runs in the cluster
     Operator(operator::Args),
+    /// Write an inventory, or change one: a wizard that looks at the cluster and asks
+    Init(init::Args),
     /// Look whether an inventory can be installed, and whether what it needs is there
     Check(check::Args),
     /// Install, or bring an installation to what its inventory says
@@ -94,9 +97,19 @@ impl Verb {
     #[must_use]
     pub fn writes(&self) -> Writes {
         match self {
+            Self::Init(_) => Writes::File,
             Self::Inventory(args) if args.writes_file() => Writes::File,
             Self::Render(_) => Writes::Folder,
             _ => Writes::Nothing,
+        }
+    }
+
+    /// What an interrupt leaves behind.
+    #[must_use]
+    pub fn after_interrupt(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "Nothing was written.",
+            _ => "What was done by now stays; the same command goes on from there.",
         }
     }
 
@@ -107,6 +120,7 @@ impl Verb {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
             Self::Operator(args) => args.run(context).await,
+            Self::Init(args) => args.run(context).await,
             Self::Check(args) => args.run(context).await,
             Self::Install(args) => args.run(context).await,
             Self::Plan(args) => args.run(context).await,
