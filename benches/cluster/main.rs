@@ -55,7 +55,7 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(args: &Args) -> anyhow::Result<Report> {
     anyhow::ensure!(args.installs > 0 && args.creates > 0, "nothing can be learned from 0 runs");
-    let connection = Connection::open(&Target::default())
+    let connection = Connection::open(&Target::default(), None)
         .await
         .context("a cluster is needed: eval \"$(tests/cluster/cluster env)\", or set KUBECONFIG")?;
     let client = connection.client.clone();

@@ -18,7 +18,10 @@ use super::{
 use crate::{
     domain::names::NamespaceName,
     inventory::{Checked, Given, Inventory},
-    k8s::client::{Connection, Target},
+    k8s::{
+        Notice,
+        client::{Connection, Target},
+    },
 };
 
 /// Flags that every verb takes, as typed. Each has an environment variable; the flag wins.
@@ -210,7 +213,17 @@ impl Context {
     /// When no API server can be found, reached or authenticated to.
     pub async fn connection(&self) -> Result<&Connection, Failure> {
         let target = self.target()?;
-        Ok(self.connection.get_or_try_init(|| Connection::open(&target)).await?)
+        let printer = self.printer.clone();
+        let notice = Notice::new(move |text| printer.line(&format!("… {text}")));
+        Ok(self.connection.get_or_try_init(|| Connection::open(&target, Some(notice))).await?)
+    }
+
+    /// A client for a service: it learns at once that the API server is away, and decides itself what that means.
+    ///
+    /// # Errors
+    /// When no API server can be found, reached or authenticated to.
+    pub async fn service_client(&self) -> Result<kube::Client, Failure> {
+        Ok(Connection::open(&self.target()?, None).await?.client)
     }
 
     /// How to find the API server: as flags and variables say, or else as the inventory does.

@@ -9,14 +9,22 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
     Api, Client, Config,
     api::PostParams,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
+use tower::{ServiceBuilder, buffer::BufferLayer, retry::RetryLayer};
 
-use super::error::{cause, innermost};
+use super::{
+    error::{cause, innermost},
+    patience::{Notice, Patience},
+};
 
 /// How long a connection may take to open, and the first answers to arrive.
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// Requests that may wait for the connection.
+const QUEUE: usize = 1024;
 
 /// Which cluster to talk to; what isn't said is found as kubectl finds it.
 #[derive(Clone, Debug, Default)]
@@ -110,11 +118,12 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Connects, and asks the server for its version and for who we are.
+    /// Connects, and asks the server for its version and for who we are. Later requests are tried again while the server is
+    /// away, if there is somebody to tell; a service decides itself what to do then.
     ///
     /// # Errors
     /// The one reason why that can't be, within seconds.
-    pub async fn open(target: &Target) -> Result<Self, ConnectError> {
+    pub async fn open(target: &Target, notice: Option<Notice>) -> Result<Self, ConnectError> {
         let (mut config, context, cluster) = load(target).await?;
         config.connect_timeout = Some(CONNECT);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
@@ -124,9 +133,22 @@ impl Connection {
         probe.default_retry = false;
         let (version, user) = check(probe, &server).await?;
         let default_namespace = config.default_namespace.clone();
-        let client = Client::try_from(config).map_err(|error| classify(&error, &server))?;
+        let client = match notice {
+            Some(notice) => patient(config, notice),
+            None => Client::try_from(config),
+        };
+        let client = client.map_err(|error| classify(&error, &server))?;
         Ok(Self { client, context, cluster, server, version, user, default_namespace })
     }
+}
+
+fn patient(mut config: Config, notice: Notice) -> Result<Client, kube::Error> {
+    config.default_retry = false;
+    let layer = ServiceBuilder::new()
+        .layer(RetryLayer::new(Patience::new(notice)))
+        .layer(BufferLayer::new(QUEUE))
+        .into_inner();
+    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
 }
 
 async fn check(config: Config, server: &str) -> Result<(String, String), ConnectError> {

@@ -12,6 +12,7 @@ mod error;
 pub mod exec;
 pub mod kinds;
 pub mod lease;
+mod patience;
 pub mod plan;
 pub mod port_forward;
 pub mod reasons;
@@ -22,4 +23,5 @@ mod watching;
 
 pub use apply::OPERATOR;
 pub use error::{Doing, Error, Kind};
+pub use patience::Notice;
 pub use server::server_time;

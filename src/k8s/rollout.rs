@@ -9,17 +9,18 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt as _,
+    api::ListParams,
     runtime::watcher::{self, Event as Watched},
 };
 
 use super::{
-    reasons,
+    Doing as _, Error, reasons,
     wait::WaitError,
     watching::{keep, watch},
 };
 
 /// A rollout that is complete.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct RolledOut {
     /// Pods that are ready.
     pub ready: i32,
@@ -82,6 +83,36 @@ pub async fn deployment(
         Ok(outcome) => outcome,
         Err(_) => Err(WaitError::Timeout { seen: picture.reasons() }),
     }
+}
+
+/// Looks once at a Deployment: how many of its pods are ready or, while not all are, what is in the way.
+///
+/// # Errors
+/// When it can't be looked at.
+pub async fn state(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    selector: &str,
+) -> Result<Result<RolledOut, Vec<String>>, Error> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let events: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let by_label = ListParams::default().labels(selector);
+    let warnings = ListParams::default().fields("involvedObject.kind=Pod,type=Warning");
+    let (deployment, pods, events) =
+        tokio::try_join!(deployments.get_opt(name), pods.list(&by_label), events.list(&warnings))
+            .doing(|| format!("look at deployment {namespace}/{name}"))?;
+    if deployment.is_none() {
+        return Ok(Err(vec![format!("deployment {namespace}/{name} isn't there")]));
+    }
+    let picture = Picture {
+        deployment,
+        pods: pods.items.into_iter().map(|pod| (pod.name_any(), pod)).collect(),
+        events: events.items.into_iter().map(|event| (event.name_any(), event)).collect(),
+        listed: true,
+    };
+    Ok(picture.complete().ok_or_else(|| picture.reasons()))
 }
 
 impl Picture {

@@ -52,6 +52,15 @@ async fn a_second_run_writes_nothing_and_uninstall_leaves_nothing() {
     assert!(second.stderr.contains("Nothing to do"), "{second}");
     assert_eq!(before, marks(&installation).await);
 
+    let ran = installation.succeed(&["status", "-o", "json"]);
+    let status: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(status["operator"]["ready"], true, "{status:#}");
+    assert_eq!((&status["definitions"], &status["clusters"]), (&json!("current"), &json!([])), "{status:#}");
+    assert_eq!(status["update"], json!({"create": 0, "change": 0, "remove": 0}), "{status:#}");
+    let named = installation.command(&["status", "-n", &installation.home]).output().unwrap();
+    assert!(named.status.success(), "the inventory is only needed to say which");
+    assert_eq!(before, marks(&installation).await);
+
     installation.uninstall();
     let left = installation.objects(|_| ()).await;
     assert!(left.is_empty(), "{left:#?}");

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod psql;
 pub mod render;
 pub mod show;
+pub mod status;
 mod target;
 pub mod uninstall;
 pub mod version;
@@ -38,6 +39,8 @@ pub enum Verb {
     Install(install::Args),
     /// Tell what install or update would do, and write nothing
     Plan(plan::Args),
+    /// Tell how an installation is: versions, health, clusters, certificates
+    Status(status::Args),
     /// Write what would be installed as files, without a cluster
     Render(render::Args),
     /// List every image that an inventory uses
@@ -124,6 +127,7 @@ impl Verb {
             Self::Check(args) => args.run(context).await,
             Self::Install(args) => args.run(context).await,
             Self::Plan(args) => args.run(context).await,
+            Self::Status(args) => args.run(context).await,
             Self::Render(args) => args.run(context),
             Self::Images(args) => args.run(context),
             Self::Uninstall(args) => args.run(context).await,

@@ -44,7 +44,7 @@ impl Args {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let Self { watch_namespace, namespace_mode, installation, image_pull_secrets, tls_dir, listen } =
             self;
-        let client = context.client().await?;
+        let client = context.service_client().await?;
         let listed = watch_namespace.iter().map(ToString::to_string);
         let scope = match namespace_mode {
             NamespaceMode::Disabled if watch_namespace.is_empty() => Scope::All,

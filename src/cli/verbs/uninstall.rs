@@ -10,7 +10,7 @@ use crate::{
         Code, Context, Exit, Failure,
         output::{counted, wrap},
     },
-    k8s::{client::Connection, clusters, kinds::ObjectId, lease},
+    k8s::{Kind, client::Connection, clusters, kinds::ObjectId, lease},
     roles::{
         labels,
         record::Which,
@@ -115,7 +115,7 @@ impl Args {
         }
         let everywhere = match removal::clusters(client, None).await {
             Ok(all) => Some(all),
-            Err(error) if error.kind() == crate::k8s::Kind::Forbidden => None,
+            Err(error) if error.kind() == Kind::Forbidden => None,
             Err(error) => return Err(error.into()),
         };
         let mut fate = Fate {
@@ -127,8 +127,16 @@ impl Args {
         };
         let set = labels::set_id(&found.installation);
         for id in found.objects.iter().rev() {
-            if !removal::is_ours(client, id, &set).await? {
-                continue;
+            match removal::is_ours(client, id, &set).await {
+                Ok(true) => {}
+                Ok(false) => continue,
+                // Who looks after a few namespaces only leaves the rest to those who look after it.
+                Err(error) if error.kind() == Kind::Forbidden && id.namespace.is_none() => {
+                    let why = "you have no right to look at it".to_owned();
+                    fate.kept.push(Kept { object: id.to_string(), why });
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
             }
             let stays = match id.kind.as_str() {
                 "CustomResourceDefinition" => {

@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
     async fn look(&mut self, name: Option<String>) {
         let target =
             Target { context: name.clone().or_else(|| self.target.context.clone()), ..self.target.clone() };
-        let (client, cluster) = match Connection::open(&target).await {
+        let (client, cluster) = match Connection::open(&target, None).await {
             Ok(connection) => {
                 let cluster = look::cluster(&connection).await;
                 self.context.printer.line("");

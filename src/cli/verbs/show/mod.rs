@@ -3,7 +3,7 @@
 mod cluster;
 mod text;
 mod user;
-mod view;
+pub(super) mod view;
 
 use crate::cli::{Context, Exit, Failure};
 

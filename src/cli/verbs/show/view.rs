@@ -24,78 +24,78 @@ const PASSING: &[&str] = &[PERSISTENT_VOLUME_RESIZING, RESTORE_PROGRESSING];
 /// A cluster in a line.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Summary {
-    pub(super) namespace: String,
-    pub(super) name: String,
-    pub(super) state: String,
-    pub(super) postgres_version: i32,
+pub(in crate::cli::verbs) struct Summary {
+    pub(in crate::cli::verbs) namespace: String,
+    pub(in crate::cli::verbs) name: String,
+    pub(in crate::cli::verbs) state: String,
+    pub(in crate::cli::verbs) postgres_version: i32,
     /// Instances that accept connections.
-    pub(super) ready: usize,
+    pub(in crate::cli::verbs) ready: usize,
     /// Instances that there are to be.
-    pub(super) instances: usize,
-    pub(super) created: Option<Timestamp>,
+    pub(in crate::cli::verbs) instances: usize,
+    pub(in crate::cli::verbs) created: Option<Timestamp>,
 }
 
 /// A cluster with everything that is known of it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Detail {
+pub(in crate::cli::verbs) struct Detail {
     #[serde(flatten)]
-    pub(super) summary: Summary,
+    pub(in crate::cli::verbs) summary: Summary,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) image: Option<String>,
-    pub(super) members: Vec<Row>,
-    pub(super) services: Vec<ServiceRow>,
+    pub(in crate::cli::verbs) image: Option<String>,
+    pub(in crate::cli::verbs) members: Vec<Row>,
+    pub(in crate::cli::verbs) services: Vec<ServiceRow>,
     /// Conditions that aren't as they should be.
-    pub(super) conditions: Vec<Trouble>,
+    pub(in crate::cli::verbs) conditions: Vec<Trouble>,
     /// Days until the certificate that clients see expires; negative once it has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) certificate_days: Option<i64>,
+    pub(in crate::cli::verbs) certificate_days: Option<i64>,
 }
 
 /// An instance.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Row {
+pub(in crate::cli::verbs) struct Row {
     #[serde(flatten)]
-    pub(super) member: Member,
+    pub(in crate::cli::verbs) member: Member,
     /// Size of the volume with its data.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) size: Option<String>,
+    pub(in crate::cli::verbs) size: Option<String>,
 }
 
 /// A Service for applications.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ServiceRow {
-    pub(super) name: String,
-    pub(super) purpose: &'static str,
+pub(in crate::cli::verbs) struct ServiceRow {
+    pub(in crate::cli::verbs) name: String,
+    pub(in crate::cli::verbs) purpose: &'static str,
     /// Where it is reached from outside.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) external: Vec<String>,
+    pub(in crate::cli::verbs) external: Vec<String>,
 }
 
 /// A condition that isn't as it should be.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Trouble {
+pub(in crate::cli::verbs) struct Trouble {
     #[serde(rename = "type")]
-    pub(super) type_: String,
-    pub(super) reason: String,
-    pub(super) message: String,
+    pub(in crate::cli::verbs) type_: String,
+    pub(in crate::cli::verbs) reason: String,
+    pub(in crate::cli::verbs) message: String,
 }
 
 /// The objects of a cluster.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen<'a> {
-    pub(super) pods: &'a [Pod],
-    pub(super) volumes: &'a [PersistentVolumeClaim],
-    pub(super) services: &'a [Service],
+pub(in crate::cli::verbs) struct Seen<'a> {
+    pub(in crate::cli::verbs) pods: &'a [Pod],
+    pub(in crate::cli::verbs) volumes: &'a [PersistentVolumeClaim],
+    pub(in crate::cli::verbs) services: &'a [Service],
     /// The certificate that clients see (PEM), when it could be read.
-    pub(super) certificate: Option<&'a str>,
+    pub(in crate::cli::verbs) certificate: Option<&'a str>,
 }
 
 /// A cluster in a line, from its resource alone.
-pub(super) fn summary(cluster: &PostgresCluster) -> Summary {
+pub(in crate::cli::verbs) fn summary(cluster: &PostgresCluster) -> Summary {
     let status = cluster.status.as_ref();
     let sets = cluster.spec.instances.iter();
     let ready = status.map(|status| status.instances.as_slice()).unwrap_or_default().iter();
@@ -137,7 +137,7 @@ fn state(cluster: &PostgresCluster) -> String {
 }
 
 /// A cluster with all its objects.
-pub(super) fn detail(cluster: &PostgresCluster, seen: &Seen<'_>, now: Timestamp) -> Detail {
+pub(in crate::cli::verbs) fn detail(cluster: &PostgresCluster, seen: &Seen<'_>, now: Timestamp) -> Detail {
     let claims: BTreeMap<String, &PersistentVolumeClaim> =
         seen.volumes.iter().map(|claim| (claim.name_any(), claim)).collect();
     let members = member::members(seen.pods).into_iter().map(|member| {
@@ -209,7 +209,7 @@ fn troubles(cluster: &PostgresCluster) -> Vec<Trouble> {
 
 impl Detail {
     /// What waits for a restart: how many instances, and which parameters with their old and new values.
-    pub(super) fn pending(&self) -> Option<(usize, BTreeMap<&str, &Change>)> {
+    pub(in crate::cli::verbs) fn pending(&self) -> Option<(usize, BTreeMap<&str, &Change>)> {
         let waiting = || self.members.iter().filter_map(|row| row.member.pending_restart.as_ref());
         let changes = waiting().flatten().map(|(name, change)| (name.as_str(), change)).collect();
         Some((waiting().count(), changes)).filter(|(count, _)| *count > 0)
