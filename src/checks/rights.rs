@@ -156,18 +156,23 @@ pub fn needs(inventory: &Inventory, objects: &[DynamicObject], situation: &Situa
             }
             "Namespace" if situation.namespaces.contains(&id.name) => {}
             "Namespace" => need(None, &group, &resource, &["get", "create", "patch"]),
-            _ => need(id.namespace.as_deref(), &group, &resource, &["get", "create", "patch", "delete"]),
+            // What is deleted is watched until it is gone.
+            _ => need(
+                id.namespace.as_deref(),
+                &group,
+                &resource,
+                &["get", "list", "watch", "create", "patch", "delete"],
+            ),
         }
     }
     // The record and certificates, the lease, and watching the operator start.
-    need(Some(home), "", "secrets", &["get", "list", "create", "patch", "delete"]);
+    need(Some(home), "", "secrets", &["get", "list", "watch", "create", "patch", "delete"]);
     need(
         Some(home),
         "coordination.k8s.io",
         "leases",
         &["get", "list", "watch", "create", "update", "delete"],
     );
-    need(Some(home), "apps", "deployments", &["list", "watch"]);
     need(Some(home), "", "pods", &["list", "watch"]);
     need(Some(home), "", "events", &["list", "watch"]);
     // Nobody may give rights that they don't have.

@@ -10,11 +10,14 @@ mod cluster;
 mod database;
 #[path = "../support/databases.rs"]
 mod databases;
+mod faults;
 mod init;
 mod install;
 mod modes;
 mod pages;
 mod plan;
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod rights;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
