@@ -38,6 +38,7 @@ impl Table {
             Some(new) => Ok(Converted {
                 value: Some(Value::String(new.clone())),
                 note: Some(format!("the {kind} has another name now")),
+                changed: false,
             }),
             None if self.names.is_empty() => {
                 Err(format!("no {kind} is called \"{name}\"; there is none at all"))

@@ -77,7 +77,8 @@ fn scalar(work: &mut Work<'_>, known: &Known, setting: &Setting, target: Target,
     }
     let relative = matches!(form, Form::Path | Form::Paths)
         .then(|| "a relative path is looked for from the new file's folder".to_owned());
-    work.record(known, setting, Outcome { now, note: converted.note.or(relative), ..Outcome::default() });
+    let (note, changed) = (converted.note.or(relative), converted.changed);
+    work.record(known, setting, Outcome { now, note, changed, to: None });
 }
 
 /// A setting that is there and says nothing.

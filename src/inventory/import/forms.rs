@@ -15,11 +15,13 @@ pub(super) struct Converted {
     pub(super) value: Option<Value>,
     /// What a reader of the report should know.
     pub(super) note: Option<String>,
+    /// Whether it means something else than it did, so that the report tells of it among what changed.
+    pub(super) changed: bool,
 }
 
 impl From<Value> for Converted {
     fn from(value: Value) -> Self {
-        Self { value: Some(value), note: None }
+        Self { value: Some(value), note: None, changed: false }
     }
 }
 
@@ -38,6 +40,7 @@ pub(super) fn convert(form: Form, text: &str) -> Result<Converted, String> {
             0 => Ok(Converted {
                 value: None,
                 note: Some("0 means that passwords never expire, as without it".to_owned()),
+                changed: false,
             }),
             days => Ok(Value::String(format!("{days}d")).into()),
         },
@@ -47,7 +50,7 @@ pub(super) fn convert(form: Form, text: &str) -> Result<Converted, String> {
         Form::Namespace => checked::<NamespaceName>(text),
         Form::Installation => checked::<InstallationName>(text),
         Form::Object => checked::<ObjectName>(text),
-        Form::User => checked::<UserName>(text),
+        Form::User => user(text),
         Form::Database => database(text).map(|text| Value::String(text).into()),
         Form::Bucket => bucket(text).map(|text| Value::String(text).into()),
         Form::Namespaces => list(text, parsed::<NamespaceName>),
@@ -110,7 +113,7 @@ fn list(text: &str, item: impl Fn(&str) -> Result<String, String>) -> Result<Con
         }
     }
     let note = values.is_empty().then(|| "it names nothing".to_owned());
-    Ok(Converted { value: (!values.is_empty()).then_some(Value::Array(values)), note })
+    Ok(Converted { value: (!values.is_empty()).then_some(Value::Array(values)), note, changed: false })
 }
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<String, String> {
@@ -161,6 +164,22 @@ fn bucket(text: &str) -> Result<String, String> {
     }
 }
 
+/// A database user. It is part of the name of a Secret now, where `_` can't be. Only clusters to come get this user, so another
+/// spelling harms nobody, and stopping would: `_` is usual in names of users.
+fn user(text: &str) -> Result<Converted, String> {
+    let name = text.replace('_', "-");
+    if let Err(error) = name.parse::<UserName>() {
+        return Err(format!("\"{text}\": {error}"));
+    }
+    let changed = name != text;
+    let note = changed.then(|| {
+        "\"-\" stands for \"_\", since the user's Secret has the name too; this is about new clusters only, users that \
+         exist keep their names"
+            .to_owned()
+    });
+    Ok(Converted { value: Some(Value::String(name)), note, changed })
+}
+
 /// A host. pgBackRest and pgherd speak HTTPS and want no scheme.
 fn address(text: &str) -> Result<Converted, String> {
     let host = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
@@ -172,7 +191,7 @@ fn address(text: &str) -> Result<Converted, String> {
         return Err(format!("\"{text}\" is no host with or without a port"));
     }
     let note = (host != text).then(|| "without https://, which goes without saying".to_owned());
-    Ok(Converted { value: Some(Value::String(host.to_owned())), note })
+    Ok(Converted { value: Some(Value::String(host.to_owned())), note, changed: false })
 }
 
 /// Seconds, in the largest unit that shows them whole.
@@ -228,6 +247,9 @@ mod tests {
             (Form::Choice(&["a", "b"]), "c", "\"c\" is none of a, b"),
             (Form::Routes, "health", "\"health\" is no path of an address; it begins with /"),
             (Form::List, "*", "[\"*\"]"),
+            (Form::User, "app", "\"app\""),
+            (Form::User, "test_user", "\"test-user\""),
+            (Form::User, "_app", "\"_app\": a user begins and ends with a lowercase letter or a digit"),
         ];
         for (form, text, expected) in cases {
             assert_eq!(read(form, text), expected, "{form:?} {text}");

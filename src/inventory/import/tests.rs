@@ -239,7 +239,7 @@ fn meanings_that_differ_are_told() {
         "delete_operator_namespace='true'\npreserve_pg_clusters='true'\ndisable_auto_failover='true'\nnamespace=''\n\
          storage2_name='My_Store'\nstorage2_size='1G'\nstorage2_type='create'\nstorage2_class='x'\nreplica_storage='My_Store'\n\
          storage60_name='late'\nstorage60_size='1G'\nstorage7_size='1G'\nstorage0_name='x'\ndb_password_age_days=0\n\
-         pgo_opeartor_namespace='x'\nmy_variable='x'\ndb_name='{{ my_variable }}-db'\nmetrics=yes # on\n",
+         pgo_opeartor_namespace='x'\nmy_variable='x'\ndb_name='{{ my_variable }}_db'\nmetrics=yes # on\ndb_user=test_user\n",
     );
     let imported = imported(&[("inventory", &text)]);
     let table = toml(&imported);
@@ -252,7 +252,8 @@ fn meanings_that_differ_are_told() {
         ("defaults.storage.replica", "\"my-store\""),
         ("storage60.name", "\"late\""),
         ("defaults.password_validity", "-"),
-        ("defaults.database", "\"x-db\""),
+        ("defaults.database", "\"x_db\""),
+        ("defaults.user", "\"test-user\""),
         ("defaults.exporter", "true"),
     ] {
         assert_eq!(at(&table, path), value, "{path}");
@@ -265,6 +266,12 @@ fn meanings_that_differ_are_told() {
     assert!(why(&report.changed, "namespace").contains("the operator's own"));
     assert!(why(&report.changed, "storage2_name").contains("what refers to it follows"));
     assert!(why(&report.changed, "storage60_name").contains("up to 49"));
+    assert!(why(&report.changed, "db_user").contains("new clusters only"));
+    assert!(
+        report
+            .page("x")
+            .contains("| inventory:27 | `db_user` | `test_user` | `defaults.user = \"test-user\"` |")
+    );
     assert!(why(&report.dropped, "storage7_size").contains("without a name"));
     assert!(why(&report.dropped, "storage0_name").contains("counted from 1"));
     assert!(why(&report.dropped, "storage2_class").contains("never had a class"));
