@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::names::NamespaceName,
-    inventory::{Checked, Given, Inventory},
+    inventory::{Checked, Given},
     k8s::{
         Notice,
         client::{Connection, Target},
@@ -177,6 +177,7 @@ pub struct Context {
     /// The only way to write.
     pub printer: Printer,
     prompter: Arc<dyn Prompter>,
+    inventory: OnceLock<Checked>,
     connection: OnceCell<Connection>,
     /// Whether a program that was started takes the terminal's interrupts.
     child: AtomicBool,
@@ -190,6 +191,7 @@ impl Context {
             settings,
             printer,
             prompter: prompter.into(),
+            inventory: OnceLock::new(),
             connection: OnceCell::new(),
             child: AtomicBool::new(false),
         }
@@ -233,11 +235,11 @@ impl Context {
             return Ok(target);
         }
         if target.context.is_none() && target.kubeconfig.is_none() {
-            let kubernetes = self.inventory()?.kubernetes;
+            let kubernetes = &self.inventory()?.inventory.kubernetes;
             let folder = self.inventory_folder();
             target.in_cluster = kubernetes.in_cluster;
-            target.context = kubernetes.context.map(|context| context.to_string());
-            target.kubeconfig = kubernetes.kubeconfig.map(|path| folder.join(path.as_str()));
+            target.context = kubernetes.context.as_ref().map(ToString::to_string);
+            target.kubeconfig = kubernetes.kubeconfig.as_ref().map(|path| folder.join(path.as_str()));
         }
         Ok(target)
     }
@@ -250,12 +252,17 @@ impl Context {
         Ok(self.connection().await?.client.clone())
     }
 
-    /// The inventory that was named.
+    /// The inventory that was named, with where its settings come from and what may not be as meant. It is read once, so that
+    /// a run doesn't mix two states of the file.
     ///
     /// # Errors
     /// When none was named, it can't be read, or it has mistakes.
-    pub fn inventory(&self) -> Result<Inventory, Failure> {
-        self.checked(None).map(|(_, checked)| checked.inventory)
+    pub fn inventory(&self) -> Result<&Checked, Failure> {
+        if let Some(checked) = self.inventory.get() {
+            return Ok(checked);
+        }
+        let checked = Checked::load(&self.inventory_file(None)?, &self.settings.given)?;
+        Ok(self.inventory.get_or_init(|| checked))
     }
 
     /// The folder that paths in the inventory are relative to.
@@ -264,17 +271,21 @@ impl Context {
         self.settings.inventory.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
-    /// The inventory in a file, or else the one that was named, with where its settings come from and what may not be as meant.
+    /// The inventory in a file, or else the one that was named.
     ///
     /// # Errors
     /// When none was named, it can't be read, or it has mistakes.
     pub fn checked(&self, file: Option<PathBuf>) -> Result<(PathBuf, Checked), Failure> {
-        let path = file.or_else(|| self.settings.inventory.clone()).ok_or_else(|| {
-            Failure::new(Code::InventoryMissing, "no inventory was named")
-                .next("Name its file with `-i FILE` or in PGHERD_INVENTORY.")
-        })?;
+        let path = self.inventory_file(file)?;
         let checked = Checked::load(&path, &self.settings.given)?;
         Ok((path, checked))
+    }
+
+    fn inventory_file(&self, file: Option<PathBuf>) -> Result<PathBuf, Failure> {
+        file.or_else(|| self.settings.inventory.clone()).ok_or_else(|| {
+            Failure::new(Code::InventoryMissing, "no inventory was named")
+                .next("Name its file with `-i FILE` or in PGHERD_INVENTORY.")
+        })
     }
 
     /// Asks a yes-or-no question; `--yes` answers it. Anything but yes is a failure, so that callers can't go on by

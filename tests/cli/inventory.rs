@@ -39,19 +39,6 @@ fn unknown_keys() {
 }
 
 #[test]
-fn every_example_is_right() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/inventory");
-    let mut seen = 0;
-    for entry in fs_err::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let ran = Sandbox::new().run(&["inventory", "check", &path.to_string_lossy()]);
-        assert_eq!(ran.code, Some(0), "{ran}");
-        seen += 1;
-    }
-    assert!(seen > 0);
-}
-
-#[test]
 fn mistakes_are_data_too() {
     let sandbox = Sandbox::new();
     sandbox.file("pgherd.toml", &MINIMAL.replace("1Gi", "1Gb"));
@@ -68,6 +55,20 @@ fn install_looks_at_the_inventory_before_the_cluster() {
     sandbox.file("pgherd.toml", "x = 1\n");
     let ran = sandbox.run(&["install", "-i", "pgherd.toml", "-y"]);
     assert_eq!(ran.code, Some(3), "{ran}");
+}
+
+#[test]
+fn install_tells_of_the_inventory_and_its_warnings_before_it_looks_for_a_cluster() {
+    let sandbox = Sandbox::new();
+    sandbox.file("sub/pgherd.toml", &MINIMAL.replace("replicas = 0", "replicas = 0\nfailover = false"));
+    let install = ["install", "-i", "sub/pgherd.toml", "-y"];
+    insta::assert_snapshot!(sandbox.run(&install));
+    // Warnings are not progress: `-q` leaves them.
+    let quiet = sandbox.run(&[&install[..], &["-q"]].concat());
+    assert!(quiet.stderr.contains("warning[PG-INV-32]") && !quiet.stderr.contains("Inventory  "), "{quiet}");
+    sandbox.file("sub/pgherd.toml", MINIMAL);
+    let without = sandbox.run(&[&install[..], &["--set", "defaults.replicas=2"]].concat());
+    assert!(without.stderr.contains(" defaults, no warnings\n"), "{without}");
 }
 
 #[test]

@@ -17,7 +17,10 @@ use serde::Serialize;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{Line, wrap};
-use crate::cli::{Code, Exit, Failure};
+use crate::{
+    cli::{Code, Exit, Failure},
+    inventory::Report,
+};
 
 /// The form of results on standard output, and of a failure on standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -212,6 +215,13 @@ impl Printer {
     pub fn warning(&self, text: &str) {
         let label = self.style().yellow().bold().apply_to("warning:");
         self.to_stderr(&format!("{label} {text}"));
+    }
+
+    /// Shows what may not be as meant in an inventory. Said even with `-q`; where data was asked for, it is in the data.
+    pub fn report(&self, warnings: &Report) {
+        if self.inner.format == Format::Table && !warnings.mistakes().is_empty() {
+            self.to_stderr(&format!("{}\n", warnings.render(self.inner.color)));
+        }
     }
 
     /// Starts a line of work.

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, path::PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::introduction::{self, Introduction};
 use crate::{
     checks::{self, Finding, Outcome, Subject, rights},
     cli::{
@@ -52,6 +53,14 @@ enum FailOn {
     Warning,
 }
 
+/// What was found, and the inventory that it is about.
+#[derive(Serialize)]
+struct Told<'a> {
+    inventory: Introduction<'a>,
+    #[serde(flatten)]
+    checks: &'a Checked<'a>,
+}
+
 #[derive(Serialize)]
 struct Checked<'a> {
     passed: usize,
@@ -67,20 +76,24 @@ impl Args {
     /// # Errors
     /// When the inventory is wrong, the cluster can't be reached, or a check failed.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let inventory = context.inventory()?;
-        super::install::agree(context, &inventory)?;
+        let named = context.inventory()?;
+        let inventory = &named.inventory;
+        super::install::agree(context, inventory)?;
         let catalogue = Catalogue::load(self.roles_dir.as_deref())?;
-        let files = Files::read(&inventory, context.inventory_folder())?;
+        let files = Files::read(inventory, context.inventory_folder())?;
         let connection = context.connection().await?;
         if self.role {
-            return self.print_roles(context, connection, &inventory, &catalogue, &files).await;
+            return self.print_roles(context, connection, inventory, &catalogue, &files).await;
         }
-        super::install::introduce(context, connection);
-        let subject = Subject { connection, inventory: &inventory, catalogue: &catalogue, files: &files };
+        let introduction = Introduction::of(context, named);
+        introduction.tell(&context.printer);
+        introduction::tell_cluster(&context.printer, connection);
+        let subject = Subject { connection, inventory, catalogue: &catalogue, files: &files };
         let findings = checks::run(subject).await?;
         let checked = Checked::of(&findings);
         let printer = &context.printer;
-        printer.result(&checked, || if self.short { short(&findings) } else { text(printer, &checked) })?;
+        let told = Told { inventory: introduction, checks: &checked };
+        printer.result(&told, || if self.short { short(&findings) } else { text(printer, &checked) })?;
         let bad = match self.fail_on {
             FailOn::Failed => checked.failed,
             FailOn::Warning => checked.failed + checked.warnings,

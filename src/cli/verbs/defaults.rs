@@ -18,7 +18,8 @@ pub(super) struct Found {
 
 /// The inventory that was named, if any. Its mistakes are worth telling before anybody talks to a cluster.
 pub(super) fn named(context: &Context) -> Result<Option<Inventory>, Failure> {
-    context.settings.inventory.as_ref().map(|_| context.inventory()).transpose()
+    let named = context.settings.inventory.as_ref().map(|_| context.inventory());
+    Ok(named.transpose()?.map(|checked| checked.inventory.clone()))
 }
 
 /// Finds what is in force.

@@ -36,7 +36,7 @@ impl Args {
     /// When the inventory is wrong.
     pub fn run(self, context: &Context) -> Result<Exit, Failure> {
         let Self { plain } = self;
-        let used = used(&context.inventory()?);
+        let used = used(&context.inventory()?.inventory);
         context.printer.result(&used, || {
             if plain {
                 return used.iter().flat_map(|used| [used.image.as_str(), "\n"]).collect();

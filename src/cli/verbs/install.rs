@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Instant};
 use futures::future::join_all;
 use serde::Serialize;
 
+use super::introduction::{self, Introduction};
 use crate::{
     cli::{
         Code, Context, Exit, Failure, Printer,
@@ -37,7 +38,8 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Installed {
+struct Installed<'a> {
+    inventory: Introduction<'a>,
     installation: String,
     namespace: String,
     version: &'static str,
@@ -64,19 +66,22 @@ impl Args {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let Self { roles_dir, force_conflicts } = self;
         let started = Instant::now();
-        let inventory = context.inventory()?;
-        agree(context, &inventory)?;
+        let checked = context.inventory()?;
+        let inventory = &checked.inventory;
+        agree(context, inventory)?;
+        let introduction = Introduction::of(context, checked);
+        introduction.tell(&context.printer);
         let catalogue = Catalogue::load(roles_dir.as_deref())?;
-        let files = Files::read(&inventory, context.inventory_folder())?;
+        let files = Files::read(inventory, context.inventory_folder())?;
         let connection = context.connection().await?;
         let printer = &context.printer;
-        introduce(context, connection);
+        introduction::tell_cluster(printer, connection);
 
         let how = engine::installer(force_conflicts);
         let tell = |reason: &str| printer.line(&format!("… {reason}"));
         let wanted = Wanted {
             catalogue: &catalogue,
-            inventory: &inventory,
+            inventory,
             files: &files,
             apply: how,
             purpose: Purpose::Apply,
@@ -86,7 +91,7 @@ impl Args {
         for blind in &plan.blind {
             printer.warning(blind);
         }
-        let result = Installed::new(&inventory, &plan);
+        let result = Installed::new(introduction, inventory, &plan);
         if plan.settled() {
             still_ready(context, connection, &plan).await?;
             let text =
@@ -101,7 +106,7 @@ impl Args {
         context.confirm("  Continue?").await?;
         printer.line("");
 
-        let components = Run { context, connection, plan: &plan, inventory: &inventory, how }.all().await?;
+        let components = Run { context, connection, plan: &plan, inventory, how }.all().await?;
         let installation = &inventory.installation;
         printer.line(&format!(
             "\npgherd {} runs in namespace {} and watches {}.",
@@ -127,14 +132,6 @@ pub(super) fn agree(context: &Context, inventory: &Inventory) -> Result<(), Fail
         }
         _ => Ok(()),
     }
-}
-
-pub(super) fn introduce(context: &Context, connection: &Connection) {
-    if let Some(file) = &context.settings.inventory {
-        context.printer.line(&format!("Inventory  {}", file.display()));
-    }
-    let Connection { cluster, version, context: name, .. } = connection;
-    context.printer.line(&format!("Cluster    {cluster} (Kubernetes {version}), context {name}"));
 }
 
 /// What is as it should be may still not work, for instance after an installation that ended with a timeout.
@@ -246,9 +243,10 @@ impl Run<'_> {
     }
 }
 
-impl Installed {
-    fn new(inventory: &Inventory, plan: &Plan) -> Self {
+impl<'a> Installed<'a> {
+    fn new(introduction: Introduction<'a>, inventory: &Inventory, plan: &Plan) -> Self {
         Self {
+            inventory: introduction,
             installation: inventory.installation.name.to_string(),
             namespace: inventory.installation.namespace.to_string(),
             version: crate::VERSION,

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod images;
 pub mod init;
 pub mod install;
+mod introduction;
 pub mod inventory;
 pub mod operator;
 pub mod plan;

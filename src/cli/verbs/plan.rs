@@ -5,7 +5,10 @@ use std::{fmt::Write as _, path::PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::install::{agree, introduce};
+use super::{
+    install::agree,
+    introduction::{self, Introduction},
+};
 use crate::{
     cli::{Context, Exit, Failure, output::wrap},
     k8s::{
@@ -36,6 +39,14 @@ pub struct Args {
     /// Plan as `install --force-conflicts` would do
     #[arg(long)]
     force_conflicts: bool,
+}
+
+/// A plan, and the inventory that it is for.
+#[derive(Serialize)]
+struct Told<'a> {
+    inventory: Introduction<'a>,
+    #[serde(flatten)]
+    plan: &'a Planned,
 }
 
 /// What would be done, for programs.
@@ -78,15 +89,17 @@ impl Args {
     /// When the inventory is wrong, the cluster can't be reached, or an object would be refused.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let Self { roles_dir, detailed_exitcode, force_conflicts } = self;
-        let inventory = context.inventory()?;
-        agree(context, &inventory)?;
+        let checked = context.inventory()?;
+        agree(context, &checked.inventory)?;
+        let introduction = Introduction::of(context, checked);
+        introduction.tell(&context.printer);
         let catalogue = Catalogue::load(roles_dir.as_deref())?;
-        let files = Files::read(&inventory, context.inventory_folder())?;
+        let files = Files::read(&checked.inventory, context.inventory_folder())?;
         let connection = context.connection().await?;
-        introduce(context, connection);
+        introduction::tell_cluster(&context.printer, connection);
         let wanted = Wanted {
             catalogue: &catalogue,
-            inventory: &inventory,
+            inventory: &checked.inventory,
             files: &files,
             apply: engine::installer(force_conflicts),
             purpose: Purpose::Show,
@@ -96,7 +109,8 @@ impl Args {
         for blind in &planned.blind {
             context.printer.warning(blind);
         }
-        context.printer.result(&planned, || planned.text())?;
+        let told = Told { inventory: introduction, plan: &planned };
+        context.printer.result(&told, || planned.text())?;
         let changes = planned.objects.iter().any(|row| row.action != Action::Unknown);
         Ok(if changes && detailed_exitcode { Exit::Changes } else { Exit::Success })
     }

@@ -64,17 +64,18 @@ impl Args {
     /// When the inventory or a role is wrong, there is no such part, or something can't be written.
     pub fn run(self, context: &Context) -> Result<Exit, Failure> {
         let Self { parts: wanted, roles_dir } = self;
-        let inventory = context.inventory()?;
+        let checked = context.inventory()?;
+        context.printer.report(&checked.warnings);
         let catalogue = Catalogue::load(roles_dir.as_deref())?;
-        let files = Files::read(&inventory, context.inventory_folder())?.without_secrets();
-        let mut parts = render(&catalogue, &inventory, &files)?;
+        let files = Files::read(&checked.inventory, context.inventory_folder())?.without_secrets();
+        let mut parts = render(&catalogue, &checked.inventory, &files)?;
         if let Some(unknown) = wanted.iter().find(|name| !parts.iter().any(|part| part.name == **name)) {
             let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
             return Err(Failure::new(Code::Usage, format!("an installation has no part {unknown:?}"))
                 .next(format!("It has {}.", names.join(", "))));
         }
         // What somebody else makes is only there for who asks for it.
-        let ours = |part: &Part| inventory.rbac.create || part.name != roles::ACCESS;
+        let ours = |part: &Part| checked.inventory.rbac.create || part.name != roles::ACCESS;
         parts.retain(|part| if wanted.is_empty() { ours(part) } else { wanted.contains(&part.name) });
         let complete = wanted.is_empty();
         if let Some(folder) = &context.settings.out {

@@ -104,11 +104,11 @@ impl Args {
     /// When there is none, the cluster can't be asked, or the operator isn't ready.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let given = match context.settings.inventory {
-            Some(_) => Some(context.inventory()?),
+            Some(_) => Some(&context.inventory()?.inventory),
             None => None,
         };
         let connection = context.connection().await?;
-        let installation = given.as_ref().map(|inventory| &inventory.installation);
+        let installation = given.map(|inventory| &inventory.installation);
         let named = context.settings.namespace.as_ref().map(AsRef::as_ref);
         let which = Which {
             namespace: named.or(installation.map(|installation| installation.namespace.as_str())),
@@ -116,7 +116,7 @@ impl Args {
             watching: None,
         };
         let record = load_record(&connection.client, which).await?;
-        let status = look(context, connection, &record, given.as_ref()).await?;
+        let status = look(context, connection, &record, given).await?;
         let healthy = status.operator.ready && status.definitions != Definitions::Missing;
         context.printer.result(&status, || status.text())?;
         Ok(if healthy { Exit::Success } else { Exit::NotReady })

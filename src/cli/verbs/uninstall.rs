@@ -72,11 +72,11 @@ impl Args {
     /// When there is none, clusters stand against it, it isn't confirmed, or something doesn't go.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let inventory = match context.settings.inventory {
-            Some(_) => Some(context.inventory()?),
+            Some(_) => Some(&context.inventory()?.inventory),
             None => None,
         };
         let connection = context.connection().await?;
-        let installation = inventory.as_ref().map(|inventory| &inventory.installation);
+        let installation = inventory.map(|inventory| &inventory.installation);
         let named = context.settings.namespace.as_ref().map(AsRef::as_ref);
         let which = Which {
             namespace: named.or(installation.map(|installation| installation.namespace.as_str())),
