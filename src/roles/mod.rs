@@ -7,6 +7,8 @@ mod catalogue;
 pub mod certificates;
 mod components;
 pub mod engine;
+#[cfg(test)]
+mod examples;
 mod files;
 pub mod labels;
 pub mod permissions;

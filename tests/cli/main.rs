@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails by panicking")]
 
 mod connection;
+mod examples;
 mod help;
 mod import;
 mod inventory;
