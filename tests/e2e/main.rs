@@ -10,6 +10,7 @@ mod cluster;
 mod database;
 #[path = "../support/databases.rs"]
 mod databases;
+mod examples;
 mod faults;
 mod init;
 mod install;

@@ -59,17 +59,39 @@ pub(crate) struct Installation {
     /// The watched namespace.
     pub(crate) databases: String,
     pub(crate) sandbox: Sandbox,
+    /// What `--set` gives in every run.
+    settings: Vec<String>,
 }
 
 impl Installation {
     /// Prepares an inventory; nothing is installed yet.
     pub(crate) async fn new(stem: &str) -> Option<Self> {
+        let this = Self::bare(stem).await?;
+        this.inventory(|text| text);
+        Some(this)
+    }
+
+    /// Prepares an inventory that comes with pgherd, as it is: names and images of the tests are given by flags.
+    pub(crate) async fn of_example(file: &str) -> Option<Self> {
+        let mut this = Self::bare(file.trim_end_matches(".toml")).await?;
+        let text =
+            fs_err::read_to_string(format!("{}/inventory/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        this.sandbox.file("pgherd.toml", &text);
+        this.settings = vec![
+            format!("installation.name={}", this.name),
+            format!("installation.namespace={}", this.home),
+            format!("namespaces.watched={}", this.databases),
+            "images.operator=localhost/pgherd:dev".to_owned(),
+            "images.postgres.17=localhost/postgres:17".to_owned(),
+        ];
+        Some(this)
+    }
+
+    async fn bare(stem: &str) -> Option<Self> {
         let cluster = Cluster::connect().await?;
         let name = format!("{stem}-{:04x}", rand::random::<u16>());
         let (home, databases) = (format!("{name}-home"), format!("{name}-db"));
-        let this = Self { cluster, name, home, databases, sandbox: Sandbox::new() };
-        this.inventory(|text| text);
-        Some(this)
+        Some(Self { cluster, name, home, databases, sandbox: Sandbox::new(), settings: Vec::new() })
     }
 
     /// Writes the inventory: the minimal one with this installation's names, changed by `change`.
@@ -85,7 +107,8 @@ impl Installation {
     fn arguments<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
         let kubeconfig = self.cluster.kubeconfig.to_str().unwrap();
         let timeout = if arguments.contains(&"--timeout") { &[][..] } else { &["--timeout", "90s"] };
-        [arguments, timeout, &["--kubeconfig", kubeconfig, "-i", "pgherd.toml"]].concat()
+        let settings: Vec<&str> = self.settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        [arguments, timeout, &["--kubeconfig", kubeconfig, "-i", "pgherd.toml"], &settings].concat()
     }
 
     /// Runs the program with this installation's inventory.

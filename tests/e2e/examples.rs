@@ -1,0 +1,82 @@
+//! Examples of inventories that a cluster of one node without a registry can hold: installed, and gone again.
+
+use k8s_openapi::{
+    api::{apps::v1::Deployment, rbac::v1::RoleBinding},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{Api, ResourceExt as _};
+use serde_json::Value;
+
+use crate::cluster::Installation;
+
+/// Installs, and insists on an operator of the test's image that runs and looks at its own namespace only.
+async fn install(installation: &Installation) {
+    let ran = installation.succeed(&["install", "-y", "-o", "json"]);
+    let result: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(result["installation"], installation.name.as_str(), "{ran}");
+    assert_eq!(result["inventory"]["warnings"].as_array().map(Vec::len), Some(0), "{ran}");
+    assert_runs(installation).await;
+}
+
+async fn assert_runs(installation: &Installation) {
+    let client = &installation.cluster.client;
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), &installation.home);
+    let deployment = deployments.get(&installation.name).await.unwrap();
+    assert_eq!(
+        deployment.status.as_ref().and_then(|status| status.ready_replicas),
+        Some(1),
+        "{deployment:#?}"
+    );
+    let pod = deployment.spec.unwrap().template.spec.unwrap();
+    let container = &pod.containers[0];
+    assert_eq!(container.image.as_deref(), Some("localhost/pgherd:dev"));
+    let watched = container.env.iter().flatten().find(|variable| variable.name == "PGHERD_WATCH_NAMESPACES");
+    assert_eq!(watched.and_then(|variable| variable.value.as_ref()), Some(&installation.databases));
+    let bindings: Api<RoleBinding> = Api::all(client.clone());
+    let list = bindings.list(&kube::api::ListParams::default()).await.unwrap();
+    let ours = list.items.iter().filter(|binding| {
+        binding.subjects.iter().flatten().any(|subject| {
+            subject.name == installation.name && subject.namespace.as_deref() == Some(&installation.home)
+        })
+    });
+    for binding in ours {
+        let namespace = binding.namespace().unwrap();
+        assert!([&installation.home, &installation.databases].contains(&&namespace), "{namespace}");
+    }
+}
+
+async fn uninstall(installation: &Installation) {
+    installation.uninstall();
+    let left = installation.objects(|_| ()).await;
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_laptop_is_installed_and_taken_back() {
+    let Some(installation) = Installation::of_example("laptop.toml").await else { return };
+    install(&installation).await;
+    let again = installation.succeed(&["install"]);
+    assert!(again.stderr.contains("Nothing to do"), "{again}");
+    uninstall(&installation).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_installations_live_side_by_side_and_one_goes_without_the_other() {
+    let Some(orders) = Installation::of_example("several-orders.toml").await else { return };
+    let Some(billing) = Installation::of_example("several-billing.toml").await else { return };
+    install(&orders).await;
+    install(&billing).await;
+    // The second changed nothing of the first.
+    for installation in [&orders, &billing] {
+        let again = installation.succeed(&["install"]);
+        assert!(again.stderr.contains("Nothing to do"), "{again}");
+    }
+    uninstall(&orders).await;
+    assert_runs(&billing).await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(billing.cluster.client.clone());
+    let name = "postgresclusters.postgres-operator.crunchydata.com";
+    assert!(definitions.get_opt(name).await.unwrap().is_some(), "{name}");
+    let again = billing.succeed(&["install"]);
+    assert!(again.stderr.contains("Nothing to do"), "{again}");
+    uninstall(&billing).await;
+}
