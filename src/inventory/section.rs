@@ -94,12 +94,19 @@ impl<'a> Section<'a> {
     pub(super) fn value<T: Value>(&self, key: &str) -> Option<At<T>> {
         self.known.borrow_mut().push(key.to_owned());
         let path = self.path(key);
-        if let Some(set) = self.reading.overrides.get(&path) {
-            let found = Found { path: &path, value: &set.value, place: set.place.clone(), exact: false };
-            return Some(At { value: T::read(&found, self.notes())?, place: set.place.clone() });
-        }
-        let (value, _, place) = self.entry(key)?;
-        let found = Found { path: &path, value, place: place.clone(), exact: true };
+        let overrides = self.reading.overrides;
+        // A map's keys can be set one by one.
+        let below = format!("{path}.");
+        let entries: Vec<_> =
+            overrides.iter().filter_map(|(path, set)| Some((path.strip_prefix(&below)?, set))).collect();
+        let nothing = DeValue::Table(DeTable::new());
+        let (value, place, exact) = match (overrides.get(&path), self.entry(key), entries.first()) {
+            (Some(set), ..) => (&set.value, set.place.clone(), false),
+            (None, Some((value, _, place)), _) => (value, place, true),
+            (None, None, Some((_, set))) => (&nothing, set.place.clone(), false),
+            (None, None, None) => return None,
+        };
+        let found = Found { path: &path, value, place: place.clone(), exact, entries: &entries };
         Some(At { value: T::read(&found, self.notes())?, place })
     }
 
@@ -137,7 +144,8 @@ impl<'a> Section<'a> {
             section.table = value.as_table();
             if section.table.is_none() {
                 let path = self.path(key);
-                Found { path: &path, value, place, exact: true }.wrong_type("a table", self.notes());
+                Found { path: &path, value, place, exact: true, entries: &[] }
+                    .wrong_type("a table", self.notes());
             }
         }
         section

@@ -69,7 +69,10 @@ pub(super) fn row<T: Value>(key: String, at: Option<&At<T>>, need: Need, sources
 pub(super) fn default<T: Value>(text: &str) -> Option<T> {
     let value = toml::de::DeValue::parse(text).ok()?;
     let place = Place { source: 0, span: 0..0 };
-    T::read(&Found { path: "default", value: value.get_ref(), place, exact: false }, &Notes::default())
+    T::read(
+        &Found { path: "default", value: value.get_ref(), place, exact: false, entries: &[] },
+        &Notes::default(),
+    )
 }
 
 /// Describes a table: `key: [required] Type`, `key: [optional "what happens without it"] Type`, `key: [default "TOML"] Type`, or

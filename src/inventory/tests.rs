@@ -176,6 +176,29 @@ fn a_flag_wins_over_a_variable_and_both_over_the_file() {
 }
 
 #[test]
+fn keys_of_a_map_can_be_set_one_by_one() {
+    let given = given(
+        &["images.postgres.17=localhost/other:17", "images.digests.localhost/pgherd:dev=sha256:short"],
+        &[("PGHERD_IMAGES__POSTGRES__16", "localhost/postgres:16")],
+    );
+    let report = Checked::parse("test.toml", MINIMAL, &given, None).unwrap_err();
+    let codes: Vec<_> = report.mistakes().iter().map(|mistake| mistake.code).collect();
+    assert_eq!(codes, [Code::Text], "{}", report.render(false));
+    let good: Vec<_> = given.into_iter().filter(|given| !format!("{given:?}").contains("short")).collect();
+    let Checked { inventory, rows, .. } = Checked::parse("test.toml", MINIMAL, &good, None).unwrap();
+    assert_eq!(inventory.images.postgres[&17].as_str(), "localhost/other:17");
+    assert_eq!(inventory.images.postgres[&16].as_str(), "localhost/postgres:16");
+    let images = "{ 16 = \"localhost/postgres:16\", 17 = \"localhost/other:17\" }";
+    assert_eq!(row(&rows, "images.postgres").0.as_deref(), Some(images));
+    // Also when the file has no such map at all.
+    let without = changed("[images.postgres]\n17 = \"localhost/postgres:17\"", "");
+    assert_eq!(
+        Checked::parse("test.toml", &without, &good, None).unwrap().inventory.images.postgres.len(),
+        2
+    );
+}
+
+#[test]
 fn mistakes_of_flags_and_variables_are_shown_where_they_were_made() {
     let given = given(
         &["storage1.sise=2Gi", "defaults.replicas=many", "nonsense"],

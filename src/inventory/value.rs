@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::{
     code::Code,
     notes::Notes,
+    section::Override,
     setting::Kind,
     source::{At, Place},
 };
@@ -20,13 +21,15 @@ pub(super) struct Found<'a> {
     pub(super) place: Place,
     /// Whether places inside the value are places of the source; not so for a flag, whose value is a part of it.
     pub(super) exact: bool,
+    /// Keys of a map that flags or variables set one by one. They win over what the value has.
+    pub(super) entries: &'a [(&'a str, &'a Override<'a>)],
 }
 
 impl Found<'_> {
     /// An element of this value.
     pub(super) fn inside<'b>(&'b self, value: &'b DeValue<'b>, span: Range<usize>) -> Found<'b> {
         let place = if self.exact { Place { source: self.place.source, span } } else { self.place.clone() };
-        Found { path: self.path, value, place, exact: self.exact }
+        Found { path: self.path, value, place, exact: self.exact, entries: &[] }
     }
 
     pub(super) fn wrong_type(&self, wanted: &str, notes: &Notes) {
@@ -221,17 +224,26 @@ impl<K: Key, T: Value> Value for BTreeMap<K, T> {
         };
         let mut values = Self::new();
         let mut whole = true;
-        for (key, value) in table {
-            let place = found.inside(value.get_ref(), key.span()).place;
-            let key = At { value: key.get_ref().to_string(), place };
+        let mut read = |key: At<String>, inside: Found<'_>| {
             let path = format!("{}.{}", found.path, key.value);
-            let inside = Found { path: &path, ..found.inside(value.get_ref(), value.span()) };
+            let inside = Found { path: &path, ..inside };
             match (K::read(&key, found.path, notes), T::read(&inside, notes)) {
                 (Some(key), Some(value)) => {
                     values.insert(key, value);
                 }
                 _ => whole = false,
             }
+        };
+        for (key, value) in table {
+            let name = key.get_ref().to_string();
+            if !found.entries.iter().any(|(entry, _)| *entry == name) {
+                let place = found.inside(value.get_ref(), key.span()).place;
+                read(At { value: name, place }, found.inside(value.get_ref(), value.span()));
+            }
+        }
+        for (key, Override { value, place }) in found.entries {
+            let key = At { value: (*key).to_owned(), place: place.clone() };
+            read(key, Found { path: found.path, value, place: place.clone(), exact: false, entries: &[] });
         }
         whole.then_some(values)
     }

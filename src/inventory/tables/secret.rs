@@ -83,8 +83,13 @@ impl Value for SecretSource {
             };
             let key = At { value: key.get_ref().to_string(), place: place(key.span()) };
             let path = format!("{}.{}", found.path, key.value);
-            let inside =
-                Found { path: &path, value: value.get_ref(), place: place(value.span()), exact: found.exact };
+            let inside = Found {
+                path: &path,
+                value: value.get_ref(),
+                place: place(value.span()),
+                exact: found.exact,
+                entries: &[],
+            };
             match key.value.as_str() {
                 "file" => sources.push(FilePath::read(&inside, notes).map(Self::File)),
                 "env" => sources.push(Line::read(&inside, notes).map(Self::Environment)),
