@@ -1,4 +1,5 @@
 mod carried;
+mod generated;
 mod properties;
 
 use std::collections::BTreeSet;

@@ -1,92 +1,166 @@
 //! Properties of every import.
 
-use std::fmt::Write as _;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    generated::{self, Expected, Line, Written},
+    *,
+};
+use crate::{
+    domain::duration::WrittenDuration,
+    inventory::{Checked, Origin},
+};
 
-/// Settings with values that a person could have written, and where each is to be found.
-fn settings() -> impl Strategy<Value = Vec<(String, String, String, String)>> {
-    let name = "[a-z][a-z0-9]{0,8}";
-    let texts = prop::sample::subsequence(
-        vec![
-            ("db_user", "defaults.user"),
-            ("kubernetes_context", "kubernetes.context"),
-            ("backrest_aws_s3_region", "s3.region"),
-            ("prometheus_service_name", "metrics.prometheus.service_name"),
-        ],
-        0..=4,
-    );
-    let numbers = prop::sample::subsequence(
-        vec![
-            ("db_port", "defaults.port"),
-            ("pgo_apiserver_port", "access.port"),
-            ("exporterport", "defaults.exporter_port"),
-        ],
-        0..=3,
-    );
-    let flags = prop::sample::subsequence(
-        vec![
-            ("archive_mode", "defaults.archive_mode"),
-            ("badger", "defaults.pgbadger"),
-            ("create_rbac", "rbac.create"),
-        ],
-        0..=3,
-    );
-    let storages = prop::collection::btree_map(1_u32..200, (name, 1_u32..5000), 0..8);
-    let row =
-        |key: &str, path: &str, given: String, value: String| (key.to_owned(), path.to_owned(), given, value);
-    (texts, numbers, flags, storages, name, 1_u16.., any::<bool>()).prop_map(
-        move |(texts, numbers, flags, storages, text, number, flag)| {
-            let mut rows = Vec::new();
-            rows.extend(
-                texts.into_iter().map(|(key, path)| row(key, path, text.clone(), format!("\"{text}\""))),
-            );
-            rows.extend(
-                numbers.into_iter().map(|(key, path)| row(key, path, number.to_string(), number.to_string())),
-            );
-            rows.extend(
-                flags.into_iter().map(|(key, path)| row(key, path, flag.to_string(), flag.to_string())),
-            );
-            for (id, (name, size)) in storages {
-                // The number keeps names apart.
-                let (name, size) = (format!("{name}-{id}"), format!("{size}Mi"));
-                let (named, sized) = (format!("storage{id}_name"), format!("storage{id}_size"));
-                rows.push(row(&named, &format!("storage{id}.name"), name.clone(), format!("\"{name}\"")));
-                rows.push(row(&sized, &format!("storage{id}.size"), size.clone(), format!("\"{size}\"")));
-            }
-            rows
-        },
-    )
+/// How a line looks besides what it says.
+#[derive(Clone, Debug)]
+struct Look {
+    quotes: usize,
+    blanks: bool,
+    above: usize,
+    behind: bool,
+}
+
+fn looks() -> impl Strategy<Value = Vec<Look>> {
+    let look = (0..4_usize, any::<bool>(), 0..6_usize, any::<bool>())
+        .prop_map(|(quotes, blanks, above, behind)| Look { quotes, blanks, above, behind });
+    prop::collection::vec(look, 1..40)
+}
+
+/// A literal of Python.
+fn quoted(text: &str, quote: char) -> String {
+    let escaped: String = text
+        .chars()
+        .flat_map(|letter| (letter == '\\' || letter == quote).then_some('\\').into_iter().chain([letter]))
+        .collect();
+    format!("{quote}{escaped}{quote}")
+}
+
+/// A value in an INI file, and whether a comment may follow.
+fn in_ini(written: &Written, quotes: usize) -> (String, bool) {
+    let text = match written {
+        Written::List(items) => {
+            let items: Vec<String> = items.iter().map(|item| quoted(item, '\'')).collect();
+            return (format!("[{}]", items.join(", ")), true);
+        }
+        Written::Text(text) => text,
+        Written::One(_) => unreachable!("names were chosen"),
+    };
+    // What isn't a literal of Python is a text without quotes.
+    let plain =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, ',' | '-' | '.' | '/' | ':' | ' ');
+    let number = text.bytes().all(|digit| digit.is_ascii_digit()) && !text.starts_with('0') || text == "0";
+    let word = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+        && text.chars().all(plain);
+    match quotes {
+        1 => (quoted(text, '"'), true),
+        2 if !text.contains(['\\', '\'']) => (format!("r'{text}'"), true),
+        3 if number || word => (text.clone(), false),
+        _ => (quoted(text, '\''), true),
+    }
+}
+
+fn in_yaml(written: &Written) -> String {
+    match written {
+        Written::List(items) => serde_json::to_string(items).unwrap(),
+        Written::Text(text) => serde_json::to_string(text).unwrap(),
+        Written::One(_) => unreachable!("names were chosen"),
+    }
+}
+
+fn file(lines: &[Line], looks: &[Look], yaml: bool) -> String {
+    let mut text = if yaml { "---\n" } else { "localhost ansible_connection=local\n[all:vars]\n" }.to_owned();
+    for (Line { key, written, .. }, look) in lines.iter().zip(looks.iter().cycle()) {
+        match look.above {
+            0 => text.push('\n'),
+            1 => writeln!(text, "# {key}='another'").unwrap(),
+            2 => writeln!(text, "#{key}: another, and an open quote: '").unwrap(),
+            _ => {}
+        }
+        let (value, comment) = if yaml { (in_yaml(written), true) } else { in_ini(written, look.quotes) };
+        let sign = match (yaml, look.blanks) {
+            (true, _) => ": ",
+            (false, true) => " = ",
+            (false, false) => "=",
+        };
+        let behind = if comment && look.behind { "  # what for" } else { "" };
+        writeln!(text, "{key}{sign}{value}{behind}").unwrap();
+    }
+    text
+}
+
+/// What `inventory show --resolved` shows of an inventory.
+fn shown(imported: &Imported) -> BTreeMap<String, (String, Origin)> {
+    let checked = Checked::parse("pgherd.toml", &imported.toml, &[], None)
+        .unwrap_or_else(|report| panic!("{}", report.render(false)));
+    checked.rows.into_iter().filter_map(|row| Some((row.key, (row.value?, row.origin)))).collect()
+}
+
+/// The path of a setting in a table that another setting names: `defaults.resources.container → requests_memory`.
+fn followed(shown: &BTreeMap<String, (String, Origin)>, path: &str) -> String {
+    let Some((reference, field)) = path.split_once(" → ") else { return path.to_owned() };
+    let table = if reference.contains("resources") { "resource" } else { "storage" };
+    let named = shown.get(reference).map(|(name, _)| name);
+    let mut tables = shown.iter().filter(|(key, (value, _))| key.starts_with(table) && Some(value) == named);
+    let found = tables.find_map(|(key, _)| key.strip_suffix(".name"));
+    format!("{}.{field}", found.unwrap_or_else(|| panic!("{reference} leads nowhere: {named:?}")))
 }
 
 proptest! {
     #[test]
-    fn a_generated_inventory_keeps_its_values(
-        rows in settings().prop_shuffle(),
-        quotes in prop::collection::vec(prop::sample::select(vec!["", "'", "\""]), 64),
-        yaml in any::<bool>(),
-    ) {
-        let base = [
-            ("pgo_installation_name", "devtest"), ("pgo_operator_namespace", "pgo"),
-            ("primary_storage", "base"), ("storage900_name", "base"), ("storage900_size", "1Gi"),
-        ];
-        let base = base.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let all = rows.iter().map(|(key, _, given, _)| (key.clone(), given.clone())).chain(base);
-        let mut text = if yaml { "---\n" } else { "localhost\n[all:vars]\n" }.to_owned();
-        for ((key, given), quote) in all.zip(quotes.iter().cycle()) {
-            let sign = if yaml { ": " } else { "=" };
-            writeln!(text, "{key}{sign}{quote}{given}{quote}").unwrap();
-        }
+    fn an_inventory_keeps_its_values(lines in generated::inventory(), looks in looks(), yaml in any::<bool>()) {
+        let text = file(&lines, &looks, yaml);
         let imported = import(&[("inventory", &text)], false).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
-        let table = toml(&imported);
-        for (key, path, _, value) in &rows {
-            prop_assert_eq!(&at(&table, path), value, "{} in\n{}", key, text);
-        }
         prop_assert_eq!(imported.report.settings, imported.report.accounted());
+        prop_assert_eq!(imported.report.settings, lines.len() + usize::from(!yaml));
+        let shown = shown(&imported);
+        let secrets: BTreeMap<&str, &str> = (imported.secrets.iter())
+            .map(|secret| (secret.name, secrecy::ExposeSecret::expose_secret(&secret.value)))
+            .collect();
+        let mut expected: BTreeSet<String> = imported.report.added.iter().map(|added| added.to.clone()).collect();
+        for Line { key, path, expected: wanted, .. } in &lines {
+            if let Some((reference, _)) = path.split_once(" → ") {
+                expected.extend([reference.to_owned(), followed(&shown, &format!("{reference} → name"))]);
+            }
+            let path = followed(&shown, path);
+            let found = shown.get(&path).filter(|(_, origin)| *origin != Origin::Default).map(|(value, _)| value);
+            match wanted {
+                Expected::Nothing => prop_assert_eq!(found, None, "{} in\n{}", key, text),
+                // Several settings make up one list.
+                Expected::Value(toml::Value::Array(items)) if path.starts_with("images.pull_secret") => {
+                    let found: toml::Table = format!("list = {}", found.unwrap()).parse().unwrap();
+                    let found = found["list"].as_array().unwrap();
+                    prop_assert!(items.iter().all(|item| found.contains(item)), "{} in\n{}", key, text);
+                }
+                Expected::Value(value) => {
+                    prop_assert_eq!(found, Some(&value.to_string()), "{} in\n{}", key, text);
+                }
+                Expected::Length(length) => {
+                    let written = found.map(|value| value.trim_matches('"').parse::<WrittenDuration>());
+                    let written = written.and_then(Result::ok).map(|duration| duration.length());
+                    prop_assert_eq!(written, Some(*length), "{} in\n{}", key, text);
+                }
+                Expected::Secret(name, secret) => {
+                    let reference = format!("{{ file = \"pgherd.toml.secrets/{name}\" }}");
+                    prop_assert_eq!(found, Some(&reference), "{} in\n{}", key, text);
+                    prop_assert_eq!(secrets.get(name), Some(&secret.as_str()), "{} in\n{}", key, text);
+                }
+            }
+            expected.insert(path);
+        }
+        // And nothing else is there.
+        for (path, (value, origin)) in &shown {
+            let known = expected.contains(path) || expected.iter().any(|known| known.starts_with(&format!("{path}.")));
+            prop_assert!(known || *origin == Origin::Default, "{} = {} in\n{}", path, value, imported.toml);
+        }
     }
+}
 
+proptest! {
     #[test]
     fn whatever_is_imported_is_accounted_for_and_toml(
         values in prop::collection::vec((0_usize..260, "[ -~]{0,12}"), 0..30),
