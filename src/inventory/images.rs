@@ -54,6 +54,7 @@ pub(super) fn resolve(images: Images, places: &Places, notes: &Notes) -> Option<
             let name: ImageName = format!("pgherd:{tag}").parse().ok()?;
             complete("operator", &name, &images, &places.table, notes)
         }
+        (None, None) if notes.is_wrong("images.operator") || notes.is_wrong("images.registry") => None,
         (None, None) => {
             let message = "images.operator is missing".to_owned();
             let label = "name it, or name images.registry to have it from there";

@@ -1,6 +1,6 @@
 //! What was found while reading: mistakes, and places that must never be shown.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeSet};
 
 use super::{
     code::Code,
@@ -13,6 +13,7 @@ use super::{
 pub(super) struct Notes {
     mistakes: RefCell<Vec<Mistake>>,
     secrets: RefCell<Vec<Place>>,
+    wrong: RefCell<BTreeSet<String>>,
 }
 
 impl Notes {
@@ -22,6 +23,16 @@ impl Notes {
 
     pub(super) fn push(&self, mistake: Mistake) {
         self.mistakes.borrow_mut().push(mistake);
+    }
+
+    /// Remembers that a setting is there, though its value is wrong.
+    pub(super) fn wrong(&self, path: &str) {
+        self.wrong.borrow_mut().insert(path.to_owned());
+    }
+
+    /// Whether a setting is there and its value wrong. It isn't missing then, which would be a second mistake.
+    pub(super) fn is_wrong(&self, path: &str) -> bool {
+        self.wrong.borrow().contains(path)
     }
 
     /// Keeps what stands at a place out of every report.

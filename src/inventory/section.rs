@@ -107,7 +107,11 @@ impl<'a> Section<'a> {
             (None, None, None) => return None,
         };
         let found = Found { path: &path, value, place: place.clone(), exact, entries: &entries };
-        Some(At { value: T::read(&found, self.notes())?, place })
+        let read = T::read(&found, self.notes());
+        if read.is_none() {
+            self.notes().wrong(&path);
+        }
+        Some(At { value: read?, place })
     }
 
     /// A value that has to be there.

@@ -1,3 +1,5 @@
+mod mistakes;
+
 use super::*;
 
 const MINIMAL: &str = include_str!("../../inventory/minimal.toml");

@@ -90,6 +90,9 @@ impl Check<'_> {
     /// A setting that needs another one.
     fn needs(&self, one: (&str, Option<&Place>), other: (&str, bool)) {
         let ((one, Some(place)), (other, false)) = (one, other) else { return };
+        if self.notes.is_wrong(other) {
+            return;
+        }
         let message = format!("{one} needs {other}");
         self.notes.add(Code::Incomplete, place.clone(), message, format!("{other} is missing"));
     }
