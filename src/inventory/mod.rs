@@ -105,7 +105,7 @@ impl Checked {
     /// All mistakes at once.
     pub fn parse(file: &str, text: &str, given: &[Given], folder: Option<&Path>) -> Result<Self, Report> {
         let notes = Notes::default();
-        let mut sources = vec![Source { kind: SourceKind::File(file.to_owned()), text: text.to_owned() }];
+        let mut sources = vec![Source::new(SourceKind::File(file.to_owned()), text.to_owned())];
         let (root, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let place = Place { source: 0, span: error.span().unwrap_or(0..0) };

@@ -74,7 +74,7 @@ pub(super) fn read<'a>(
                 (SourceKind::Environment(variable.clone()), value.clone(), path, value.as_str(), 0)
             }
         };
-        sources.push(Source { kind, text: text.clone() });
+        sources.push(Source::new(kind, text.clone()));
         let Some(named) = catalogue::at(&path).filter(|named| !matches!(named.setting.kind, Kind::Table(_)))
         else {
             // What follows may be a secret.

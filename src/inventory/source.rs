@@ -11,6 +11,8 @@ pub struct Source {
     pub kind: SourceKind,
     /// The whole text.
     pub text: String,
+    /// Where each line begins. Whoever blots something out keeps the lines as they are.
+    lines: Vec<usize>,
 }
 
 /// What a source is.
@@ -25,6 +27,14 @@ pub enum SourceKind {
 }
 
 impl Source {
+    /// A source and its text.
+    #[must_use]
+    pub fn new(kind: SourceKind, text: String) -> Self {
+        let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(newlines).collect();
+        Self { kind, text, lines }
+    }
+
     /// What mistakes call it.
     #[must_use]
     pub fn name(&self) -> String {
@@ -39,8 +49,10 @@ impl Source {
     #[must_use]
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        // Every setting's line is asked for, so looking through the whole text each time would take long.
+        let line = self.lines.partition_point(|start| *start <= before.len());
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        (line, before[start..].chars().count() + 1)
     }
 }
 
@@ -104,5 +116,18 @@ impl std::fmt::Display for Origin {
             Self::Environment(variable) => write!(formatter, "${variable}"),
             Self::Default => write!(formatter, "default"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_are_counted_from_one() {
+        let source = Source::new(SourceKind::Flag, "a\nbä = 1\n\nc".to_owned());
+        let positions = [0, 1, 2, 4, 5, 9, 10, 11, 12, 99].map(|offset| source.position(offset));
+        let expected = [(1, 1), (1, 2), (2, 1), (4, 2), (2, 3), (2, 7), (3, 1), (4, 1), (4, 2), (4, 2)];
+        assert_eq!(positions, expected);
     }
 }
