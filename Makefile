@@ -43,7 +43,7 @@ soak: ## long campaigns: an operator killed again and again; SEED=… and ROUNDS
 	@PGHERD_SEED='$(or $(SEED),1)' PGHERD_ROUNDS='$(or $(ROUNDS),20)' tests/run.sh --test e2e -- soak
 
 .PHONY: bench
-bench: ## measure installing, creating and running on the test cluster
+bench: ## measure checking an inventory, then installing, creating and running on the test cluster
 	@tests/run.sh bench
 
 .PHONY: cluster-up

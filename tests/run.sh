@@ -20,6 +20,8 @@ trap stop EXIT
 # What is measured is what ships; what is tested is built in seconds.
 if [[ -n $measure ]]; then profile=release; else profile=quick; fi
 cargo build --profile "$profile" --locked
+# What needs no cluster comes first.
+if [[ -n $measure ]]; then cargo bench --locked --bench inventory; fi
 target=$(cargo metadata --format-version 1 --no-deps --offline | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 binary=$target/$profile/pgherd
 "$cluster" up
