@@ -77,6 +77,8 @@ pub enum Code {
     File,
     /// Something isn't as an installation needs it.
     CheckFailed,
+    /// What is installed is newer than this program.
+    Downgrade,
     /// Database clusters stand against an uninstall.
     ClustersExist,
     /// Something did not go away in time.
@@ -137,6 +139,7 @@ impl Code {
             Self::RightsMissing => "PG-INSTALL-11",
             Self::File => "PG-INSTALL-12",
             Self::CheckFailed => "PG-INSTALL-13",
+            Self::Downgrade => "PG-INSTALL-14",
             Self::ClustersExist => "PG-UNINSTALL-01",
             Self::NotGone => "PG-UNINSTALL-02",
             Self::ClusterExists => "PG-CLUSTER-01",
@@ -190,6 +193,7 @@ impl Code {
             Self::RightsMissing => "Rights that somebody else was to give the operator aren't there.",
             Self::File => "A file that the inventory names can't be read, or isn't what it should be.",
             Self::CheckFailed => "A check found that something isn't as an installation needs it.",
+            Self::Downgrade => "What is installed is of a newer version than this program.",
             Self::ClustersExist => "Database clusters stand against an uninstall.",
             Self::NotGone => "Something did not go away in time.",
             Self::ClusterExists => "A database cluster of that name exists already.",
@@ -215,6 +219,7 @@ impl Code {
             | Self::Declined
             | Self::ClustersExist
             | Self::RightsMissing
+            | Self::Downgrade
             | Self::ClusterExists
             | Self::NotOurs => Exit::Refused,
             Self::KubeConfigMissing

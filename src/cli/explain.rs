@@ -141,7 +141,7 @@ fn objects(errors: &[ObjectError]) -> Failure {
         .iter()
         .filter_map(|error| match error {
             ObjectError::Request { error, .. } => Some(error.kind()),
-            ObjectError::NotOurs { .. } => None,
+            ObjectError::NotOurs { .. } | ObjectError::StoredVersion { .. } => None,
         })
         .collect();
     let (code, next) = if not_ours {

@@ -128,13 +128,15 @@ impl Connection {
         config.connect_timeout = Some(CONNECT);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
 
-        // Retrying helps against a busy server, and hides for minutes one that isn't there.
-        let mut probe = config.clone();
-        probe.default_retry = false;
-        let (version, user) = check(probe, &server).await?;
+        let probe = match &notice {
+            Some(notice) => patient(config.clone(), Patience::first(notice.clone())),
+            None => impatient(config.clone()),
+        };
+        let probe = probe.map_err(|error| classify(&error, &server))?;
+        let (version, user) = check(&probe, &server).await?;
         let default_namespace = config.default_namespace.clone();
         let client = match notice {
-            Some(notice) => patient(config, notice),
+            Some(notice) => patient(config, Patience::new(notice)),
             None => Client::try_from(config),
         };
         let client = client.map_err(|error| classify(&error, &server))?;
@@ -142,17 +144,20 @@ impl Connection {
     }
 }
 
-fn patient(mut config: Config, notice: Notice) -> Result<Client, kube::Error> {
+/// A client that takes the first answer, and the lack of one.
+fn impatient(mut config: Config) -> Result<Client, kube::Error> {
     config.default_retry = false;
-    let layer = ServiceBuilder::new()
-        .layer(RetryLayer::new(Patience::new(notice)))
-        .layer(BufferLayer::new(QUEUE))
-        .into_inner();
+    Client::try_from(config)
+}
+
+fn patient(mut config: Config, patience: Patience) -> Result<Client, kube::Error> {
+    config.default_retry = false;
+    let layer =
+        ServiceBuilder::new().layer(RetryLayer::new(patience)).layer(BufferLayer::new(QUEUE)).into_inner();
     Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
 }
 
-async fn check(config: Config, server: &str) -> Result<(String, String), ConnectError> {
-    let client = Client::try_from(config).map_err(|error| classify(&error, server))?;
+async fn check(client: &Client, server: &str) -> Result<(String, String), ConnectError> {
     let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
     let (parameters, review) = (PostParams::default(), SelfSubjectReview::default());
     let answers =

@@ -44,11 +44,18 @@ pub(super) struct Patience {
     told: Arc<Mutex<Option<Instant>>>,
     since: Option<Instant>,
     pause: Duration,
+    /// Whether there has to be an answer at least.
+    answered: bool,
 }
 
 impl Patience {
     pub(super) fn new(notice: Notice) -> Self {
-        Self { notice, told: Arc::default(), since: None, pause: SHORTEST_PAUSE }
+        Self { notice, told: Arc::default(), since: None, pause: SHORTEST_PAUSE, answered: false }
+    }
+
+    /// For the first request of all: trying again helps against a busy server, and hides for long one that isn't there.
+    pub(super) fn first(notice: Notice) -> Self {
+        Self { answered: true, ..Self::new(notice) }
     }
 
     fn tell(&self, why: &str) {
@@ -98,7 +105,7 @@ impl<B> Policy<Request<Body>, Response<B>, BoxError> for Patience {
         result: &mut Result<Response<B>, BoxError>,
     ) -> Option<Sleep> {
         let (why, untouched) = trouble(result)?;
-        if !untouched && !repeatable(request) {
+        if !untouched && !repeatable(request) || self.answered && result.is_err() {
             return None;
         }
         if self.since.get_or_insert_with(Instant::now).elapsed() > LONGEST {

@@ -43,6 +43,14 @@ pub enum ObjectError {
         /// What it said.
         error: k8s::Error,
     },
+    /// A definition of another version of pgherd: objects are stored in a form that this one doesn't know.
+    #[error("{id} has objects stored as {version}, which this version of pgherd doesn't know")]
+    StoredVersion {
+        /// The definition.
+        id: ObjectId,
+        /// The version of its kind.
+        version: String,
+    },
     /// It exists, and this installation didn't make it.
     #[error("{id} exists, and {owner}")]
     NotOurs {
@@ -88,6 +96,8 @@ pub struct Item {
     pub change: Change,
     /// Whether that was found out without the API server's word, for want of rights.
     pub compared: bool,
+    /// The object there is.
+    pub live: Option<DynamicObject>,
 }
 
 /// A component, planned.
@@ -114,6 +124,8 @@ pub struct Plan {
     pub removed: Vec<ObjectId>,
     /// Whether the operator's namespace exists already.
     pub home_exists: bool,
+    /// The version that installed what is there, if anything is.
+    pub installed: Option<String>,
     /// Where the caller's rights were not enough to look as usual, in words.
     pub blind: Vec<String>,
 }
@@ -208,8 +220,12 @@ pub async fn plan(client: &Client, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> 
             watching: None,
         },
     );
+    let mut installed = None;
     let previous = match previous.await {
-        Ok(previous) => previous.objects,
+        Ok(previous) => {
+            installed = Some(previous.version);
+            previous.objects
+        }
         Err(super::record::RecordError::None) => Vec::new(),
         Err(super::record::RecordError::Request(error))
             if purpose == Purpose::Show && error.kind() == Kind::Forbidden =>
@@ -255,7 +271,7 @@ pub async fn plan(client: &Client, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> 
             return Err(PlanError::Objects(errors));
         }
     };
-    let plan = Plan { components, record, removed, home_exists, blind: Vec::new() };
+    let plan = Plan { components, record, removed, home_exists, installed, blind: Vec::new() };
     blind.extend(plan.blindness());
     Ok(Plan { blind, ..plan })
 }
@@ -409,10 +425,21 @@ async fn plan_object(
         }
         other => other.map_err(refused)?,
     };
+    if let Some(version) = planned.live.as_ref().and_then(|live| dropped_version(live, &object)) {
+        return Err(ObjectError::StoredVersion { id, version });
+    }
     match planned.live.as_ref().and_then(|live| foreign(live, set)) {
         Some(owner) => Err(ObjectError::NotOurs { id, owner }),
-        None => Ok(Item { object, change: planned.change, compared }),
+        None => Ok(Item { object, change: planned.change, compared, live: planned.live }),
     }
+}
+
+/// A version that objects of a definition are stored in, and that would be dropped from it.
+fn dropped_version(live: &DynamicObject, wanted: &DynamicObject) -> Option<String> {
+    let stored = live.data.pointer("/status/storedVersions")?.as_array()?;
+    let described = wanted.data.pointer("/spec/versions").and_then(|versions| versions.as_array());
+    let kept = |version: &str| described.is_some_and(|all| all.iter().any(|one| one["name"] == version));
+    stored.iter().filter_map(|version| version.as_str()).find(|version| !kept(version)).map(str::to_owned)
 }
 
 /// Whose an object is, if it isn't this installation's. Definitions belong to everybody.
@@ -564,6 +591,19 @@ mod tests {
         let other = foreign(&live(&json!({labels::PART_OF: "other", labels::INSTANCE: "b"})), "mine");
         assert_eq!(other.as_deref(), Some("belongs to another installation called b"));
         assert!(foreign(&live(&json!({})), "mine").is_some());
+    }
+
+    #[test]
+    fn a_version_that_objects_are_stored_in_is_never_dropped() {
+        let definition = |data: serde_json::Value| {
+            let mut object = live(&json!({}));
+            object.data = data;
+            object
+        };
+        let stored = definition(json!({"status": {"storedVersions": ["v1beta1", "v1"]}}));
+        let wanted = definition(json!({"spec": {"versions": [{"name": "v1beta1"}]}}));
+        assert_eq!(dropped_version(&stored, &wanted).as_deref(), Some("v1"));
+        assert_eq!(dropped_version(&live(&json!({})), &wanted), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod permissions;
 pub mod record;
 pub mod removal;
 mod render;
+pub mod rollback;
 
 pub use self::{
     catalogue::{Catalogue, Role},

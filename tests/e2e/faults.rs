@@ -80,10 +80,18 @@ async fn killed_after_each_write(
 ) -> usize {
     let common = ["-i", "pgherd.toml", "--kubeconfig", "proxy.conf", "--timeout", "90s"];
     for kills in 0..60 {
-        let mut armed = true;
+        let mut killed = false;
         proxy.script(move |seen| {
             let counts = seen.write && !seen.what.contains("/leases");
-            if counts && std::mem::take(&mut armed) { Fate::Kill } else { Fate::Pass }
+            // What is under way at the same time isn't carried out, or there would be less to interrupt.
+            match (killed, counts) {
+                (true, _) => Fate::Hold,
+                (false, true) => {
+                    killed = true;
+                    Fate::Kill
+                }
+                (false, false) => Fate::Pass,
+            }
         });
         let mut command = installation.sandbox.command();
         let (out, err) = (std::process::Stdio::null(), std::process::Stdio::piped());
@@ -135,7 +143,7 @@ async fn a_server_that_is_busy_or_not_well_delays_it_and_no_more() {
     for fault in [Fate::Answer(429), Fate::Answer(500), Fate::Answer(409), Fate::Close] {
         proxy.script(each_once(fault));
         // A conflict may be a real one, so that it isn't tried again, but told.
-        let most = if fault == Fate::Answer(409) { 40 } else { 2 };
+        let most = if fault == Fate::Answer(409) { 40 } else { 3 };
         let (runs, ran) = until_success(&installation, &["install", "-y"], most);
         if matches!(fault, Fate::Answer(429 | 500)) {
             assert_eq!(runs, 1, "{fault:?}: {ran}");

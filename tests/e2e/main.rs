@@ -23,4 +23,5 @@ mod rights;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
 mod uninstall;
+mod update;
 mod verbs;

@@ -8,9 +8,10 @@ use std::{
 use crate::cluster::Installation;
 
 /// Pages in the order in which a user would need them.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "check.md",
     "install.md",
+    "update.md",
     "create-a-cluster.md",
     "connect.md",
     "delete-a-cluster.md",

@@ -23,6 +23,8 @@ pub(crate) enum Fate {
     Answer(u16),
     /// The connection is closed without an answer.
     Close,
+    /// It doesn't go through, and there is never an answer.
+    Hold,
 }
 
 /// A request as a script sees it.
@@ -97,6 +99,7 @@ async fn forward(
     let seen = Seen { what: format!("{} {path}", request.method()), write: !reads };
     let fate = script.lock().unwrap()(&seen);
     match fate {
+        Fate::Hold => std::future::pending().await,
         Fate::Close => return Err(std::io::ErrorKind::ConnectionReset.into()),
         Fate::Answer(code) => {
             let status = format!(
@@ -122,10 +125,13 @@ async fn forward(
     answer.map_err(std::io::Error::other)
 }
 
-/// Every request fails so the first time that it is made, and passes after that.
+/// Every request fails so the first time that it is made, and passes after that. Conflicts are for writes.
 pub(crate) fn each_once(fault: Fate) -> impl FnMut(&Seen) -> Fate {
     let mut known = std::collections::BTreeSet::new();
-    move |seen| if known.insert((seen.what.clone(), seen.write)) { fault } else { Fate::Pass }
+    move |seen| {
+        let possible = seen.write || fault != Fate::Answer(409);
+        if possible && known.insert((seen.what.clone(), seen.write)) { fault } else { Fate::Pass }
+    }
 }
 
 /// Nobody is there for a while, from a certain write on.

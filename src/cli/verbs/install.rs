@@ -23,6 +23,7 @@ use crate::{
         Catalogue, Files,
         engine::{self, ObjectError, Plan, PlannedComponent, Purpose, Wanted},
         removal,
+        rollback::{self, Before},
     },
 };
 
@@ -35,6 +36,22 @@ pub struct Args {
     /// Take over fields that somebody else set in the meantime
     #[arg(long)]
     force_conflicts: bool,
+    /// Go on although what is installed is of a newer version
+    #[arg(long)]
+    allow_downgrade: bool,
+}
+
+/// How to bring an installation to what its inventory says.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub(super) struct Manner {
+    pub(super) roles_dir: Option<PathBuf>,
+    pub(super) force_conflicts: bool,
+    pub(super) allow_downgrade: bool,
+    /// Whether there has to be an installation.
+    pub(super) existing: bool,
+    /// Whether to go back when it fails.
+    pub(super) rollback_on_failure: bool,
 }
 
 #[derive(Serialize)]
@@ -64,7 +81,17 @@ impl Args {
     /// # Errors
     /// When the inventory is wrong, the cluster can't be reached, something is refused, or doesn't become ready.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Self { roles_dir, force_conflicts } = self;
+        let Self { roles_dir, force_conflicts, allow_downgrade } = self;
+        Manner { roles_dir, force_conflicts, allow_downgrade, existing: false, rollback_on_failure: false }
+            .run(context)
+            .await
+    }
+}
+
+impl Manner {
+    /// Plans, asks, applies and waits.
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let Self { roles_dir, force_conflicts, allow_downgrade, existing, rollback_on_failure } = self;
         let started = Instant::now();
         let checked = context.inventory()?;
         let inventory = &checked.inventory;
@@ -88,6 +115,7 @@ impl Args {
             timeout: context.settings.timeout,
         };
         let plan = engine::plan(&connection.client, &wanted, tell).await?;
+        versions(printer, plan.installed.as_deref(), existing, allow_downgrade)?;
         for blind in &plan.blind {
             printer.warning(blind);
         }
@@ -106,7 +134,16 @@ impl Args {
         context.confirm("  Continue?").await?;
         printer.line("");
 
-        let components = Run { context, connection, plan: &plan, inventory, how }.all().await?;
+        let before = if rollback_on_failure {
+            Before::of(&connection.client, &plan).await?
+        } else {
+            Before::default()
+        };
+        let run = Run { context, connection, plan: &plan, inventory, how };
+        let components = match run.all().await {
+            Err(failure) if rollback_on_failure => return Err(run.back(&before, failure).await),
+            outcome => outcome?,
+        };
         let installation = &inventory.installation;
         printer.line(&format!(
             "\npgherd {} runs in namespace {} and watches {}.",
@@ -120,6 +157,40 @@ impl Args {
         printer.result(&Installed { components, ..result }, String::new)?;
         Ok(Exit::Success)
     }
+}
+
+/// Compares the version that is installed with this program's.
+fn versions(
+    printer: &Printer,
+    installed: Option<&str>,
+    existing: bool,
+    allow_downgrade: bool,
+) -> Result<(), Failure> {
+    match installed {
+        None if existing => Err(Failure::new(Code::NoInstallation, "there is nothing to update")
+            .next("`pgherd install` installs it.")),
+        Some(installed) if newer(installed, crate::VERSION) && !allow_downgrade => Err(Failure::new(
+            Code::Downgrade,
+            format!("{installed} is installed, which is newer than this program ({})", crate::VERSION),
+        )
+        .because("An older operator may not understand what a newer one has made.")
+        .next("Use that version, or say `--allow-downgrade`.")),
+        Some(installed) if installed != crate::VERSION => {
+            printer.line(&format!("Version    {installed} → {}", crate::VERSION));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a version is later than another one. What isn't a number of three parts is not compared.
+fn newer(one: &str, other: &str) -> bool {
+    let parts = |version: &str| -> Option<[u64; 3]> {
+        let plain = version.split(['-', '+']).next()?;
+        let numbers: Vec<u64> = plain.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        numbers.try_into().ok()
+    };
+    matches!((parts(one), parts(other)), (Some(one), Some(other)) if one > other)
 }
 
 /// The namespace of an installation is part of what it is, so a flag may repeat it but not move it.
@@ -159,6 +230,32 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Goes back to what was there, and tells of the failure that led to it.
+    async fn back(&self, before: &Before, failure: Failure) -> Failure {
+        let client = &self.connection.client;
+        let line = self.context.printer.start("rollback");
+        let timeout = self.context.settings.timeout;
+        match rollback::roll_back(client, self.plan, before).await {
+            Err(errors) => {
+                let seen: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                line.failed("not everything could be put back", &seen);
+                let failure = failure.because("Not everything could be put back as it was.");
+                return failure
+                    .next("`pgherd plan` shows what is different; `pgherd update` goes on from here.");
+            }
+            Ok(count) => line.update(&format!("{} put back", counted(count, "object"))),
+        }
+        for component in &self.plan.components {
+            if let Err(error) = engine::ready(client, component, timeout, |reason| line.update(reason)).await
+            {
+                line.failed("what was there before doesn't run either", &seen(&error));
+                return failure.next("Everything is as it was before; it did not become ready.");
+            }
+        }
+        line.done("everything is as it was before, and runs");
+        failure.next("Everything is as it was before this update. What was seen of its failure stands above.")
+    }
+
     async fn all(&self) -> Result<Vec<Done>, Failure> {
         let mut held = if self.plan.home_exists { Some(self.lock().await?) } else { None };
         let outcome = self.waves(&mut held).await;
@@ -341,4 +438,15 @@ fn refused(errors: Vec<ObjectError>) -> Failure {
 fn taken_over() -> Failure {
     Failure::new(Code::Busy, "another installer took over while this one was stopped")
         .next("When it is done, the same command goes on from there.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::newer;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        assert!(newer("0.10.0", "0.9.9") && newer("1.0.0", "0.9.9-rc.1"));
+        assert!(!newer("0.1.0", "0.1.0") && !newer("0.1.0-rc.1", "0.1.0") && !newer("unknown", "0.1.0"));
+    }
 }

@@ -19,6 +19,7 @@ pub mod show;
 pub mod status;
 mod target;
 pub mod uninstall;
+pub mod update;
 pub mod version;
 
 use std::path::Path;
@@ -38,6 +39,8 @@ pub enum Verb {
     Check(check::Args),
     /// Install, or bring an installation to what its inventory says
     Install(install::Args),
+    /// Bring an installation to this version and to what its inventory says
+    Update(update::Args),
     /// Tell what install or update would do, and write nothing
     Plan(plan::Args),
     /// Tell how an installation is: versions, health, clusters, certificates
@@ -127,6 +130,7 @@ impl Verb {
             Self::Init(args) => args.run(context).await,
             Self::Check(args) => args.run(context).await,
             Self::Install(args) => args.run(context).await,
+            Self::Update(args) => args.run(context).await,
             Self::Plan(args) => args.run(context).await,
             Self::Status(args) => args.run(context).await,
             Self::Render(args) => args.run(context),
