@@ -5,11 +5,10 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 
 use super::{Code, Finding};
-use crate::k8s::{self, client::Connection};
-
-/// The oldest minor version of Kubernetes 1 that is supported: the first with rules in definitions and strict field
-/// validation switched on for good.
-const OLDEST: u32 = 29;
+use crate::k8s::{
+    self,
+    client::{Connection, OLDEST},
+};
 
 /// How far clocks may be apart. Certificates are valid from an hour before they are made, which bears more; what else
 /// compares times, such as tokens, doesn't bear much.
@@ -28,21 +27,22 @@ pub(super) async fn check(connection: &Connection) -> Vec<Finding> {
 
 fn version(version: &str, milliseconds: u128) -> Finding {
     let code = Code::ServerVersion;
-    let minor =
-        version.strip_prefix("1.").and_then(|rest| rest.split(['.', '+', '-']).next()?.parse::<u32>().ok());
-    match minor {
-        Some(minor) if minor >= OLDEST => {
+    let (major, minor) = OLDEST;
+    let known = version.strip_prefix(&format!("{major}."));
+    let found = known.and_then(|rest| rest.split(['.', '+', '-']).next()?.parse::<u32>().ok());
+    match found {
+        Some(found) if found >= minor => {
             Finding::ok(code, format!("API server {version} answers in {milliseconds} ms"))
         }
         Some(_) => Finding::failed(
             code,
             format!("API server {version} is too old"),
-            format!("pgherd needs Kubernetes 1.{OLDEST} or a later one."),
+            format!("pgherd needs Kubernetes {major}.{minor} or a later one."),
         ),
         None => Finding::warning(
             code,
             format!("API server {version} is of a version that pgherd doesn't know"),
-            format!("It was made for Kubernetes 1.{OLDEST} and later."),
+            format!("It was made for Kubernetes {major}.{minor} and later."),
         ),
     }
 }
@@ -74,7 +74,7 @@ mod tests {
         let outcome = |text| version(text, 4).outcome;
         assert_eq!(outcome("1.34.4"), Outcome::Ok);
         assert_eq!(outcome("1.100.0"), Outcome::Ok);
-        assert_eq!(outcome("1.29.1-gke.100+abc"), Outcome::Ok);
+        assert_eq!(outcome("1.33.1-gke.100+abc"), Outcome::Ok);
         assert_eq!(outcome("1.9.0"), Outcome::Failed);
         assert_eq!(outcome("2.0.0"), Outcome::Warning);
     }

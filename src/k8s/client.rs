@@ -23,6 +23,9 @@ use super::{
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// The oldest Kubernetes that has everything that is used of it: its major and minor version.
+pub const OLDEST: (u32, u32) = (1, 33);
+
 /// Requests that may wait for the connection.
 const QUEUE: usize = 1024;
 

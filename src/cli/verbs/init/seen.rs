@@ -1,7 +1,6 @@
 //! What was seen of a cluster, and what it means for an installation. Pure.
 
-/// The oldest Kubernetes that has everything that is used of it: its major and minor version.
-const OLDEST: (u32, u32) = (1, 33);
+use crate::k8s::client::OLDEST;
 
 /// A cluster, as far as the caller may look. Of what couldn't be looked at there is the reason.
 #[derive(Clone, Debug)]
