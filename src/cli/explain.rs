@@ -120,6 +120,15 @@ impl From<PlanError> for Failure {
             PlanError::Namespace(error) => {
                 Self::new(Code::NotGone, "a namespace is still being deleted").because(error.to_string())
             }
+            PlanError::Newer(installed) => {
+                let what = format!(
+                    "{installed} is installed, which is newer than this program ({})",
+                    crate::VERSION
+                );
+                Self::new(Code::Downgrade, what)
+                    .because("An older operator may not understand what a newer one has made.")
+                    .next("Use that version, or say `--allow-downgrade`.")
+            }
             PlanError::Missing(missing) => missing
                 .into_iter()
                 .fold(

@@ -83,6 +83,8 @@ pub struct Wanted<'a> {
     pub apply: Apply,
     /// What the plan is for.
     pub purpose: Purpose,
+    /// Whether an installation of a newer version may be changed.
+    pub downgrade: bool,
     /// How long something that goes away is waited for.
     pub timeout: Duration,
 }
@@ -185,6 +187,9 @@ pub enum PlanError {
     /// Objects that somebody else has to make are not there, or say something else than they should.
     #[error("{} missing or different", .0.len())]
     Missing(Vec<String>),
+    /// A newer version installed what is there.
+    #[error("{0} is installed, which is newer than this program")]
+    Newer(String),
     /// Some objects would be refused.
     #[error("{} would be refused", .0.len())]
     Objects(Vec<ObjectError>),
@@ -195,7 +200,7 @@ pub enum PlanError {
 /// # Errors
 /// When that can't be found out, or some objects would be refused; all of them are named.
 pub async fn plan(client: &Client, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> Result<Plan, PlanError> {
-    let Wanted { catalogue, inventory, files, apply, purpose, timeout } = *wanted;
+    let Wanted { catalogue, inventory, files, apply, purpose, downgrade, timeout } = *wanted;
     let mut blind = Vec::new();
     let (live, home_exists) = look(client, inventory, purpose, timeout, tell, &mut blind).await?;
     let components = components(catalogue, inventory, files, &live, Timestamp::now())?;
@@ -222,6 +227,9 @@ pub async fn plan(client: &Client, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> 
     );
     let mut installed = None;
     let previous = match previous.await {
+        Ok(previous) if !downgrade && newer(&previous.version, crate::VERSION) => {
+            return Err(PlanError::Newer(previous.version));
+        }
         Ok(previous) => {
             installed = Some(previous.version);
             previous.objects
@@ -274,6 +282,16 @@ pub async fn plan(client: &Client, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> 
     let plan = Plan { components, record, removed, home_exists, installed, blind: Vec::new() };
     blind.extend(plan.blindness());
     Ok(Plan { blind, ..plan })
+}
+
+/// Whether a version is later than another one. What isn't a number of three parts is not compared.
+fn newer(one: &str, other: &str) -> bool {
+    let parts = |version: &str| -> Option<[u64; 3]> {
+        let plain = version.split(['-', '+']).next()?;
+        let numbers: Vec<u64> = plain.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        numbers.try_into().ok()
+    };
+    matches!((parts(one), parts(other)), (Some(one), Some(other)) if one > other)
 }
 
 /// Objects of somebody else that are missing or say something else, in words. Those that can't be seen are not counted.
@@ -591,6 +609,12 @@ mod tests {
         let other = foreign(&live(&json!({labels::PART_OF: "other", labels::INSTANCE: "b"})), "mine");
         assert_eq!(other.as_deref(), Some("belongs to another installation called b"));
         assert!(foreign(&live(&json!({})), "mine").is_some());
+    }
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        assert!(newer("0.10.0", "0.9.9") && newer("1.0.0", "0.9.9-rc.1"));
+        assert!(!newer("0.1.0", "0.1.0") && !newer("0.1.0-rc.1", "0.1.0") && !newer("unknown", "0.1.0"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn essence(object: &DynamicObject) -> Value {
     let mut value = serde_json::to_value(object).unwrap();
     value.as_object_mut().unwrap().remove("status");
     // Keys are made anew.
-    if value["kind"] == "Secret" {
+    if value["type"].is_string() {
         let keys: Vec<String> =
             value["data"].as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
         value["data"] = serde_json::json!(keys);
@@ -126,7 +126,12 @@ async fn killed_after_each_write_in_turn_it_comes_to_the_same() {
 
     let kills = killed_after_each_write(&installation, &mut proxy, &["install", "-y"]).await;
     assert!((9..60).contains(&kills), "{kills} kills");
-    assert_eq!(made(&installation).await, uninterrupted);
+    let made = made(&installation).await;
+    let ids = |objects: &BTreeMap<String, Value>| objects.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(ids(&made), ids(&uninterrupted));
+    for (id, object) in made {
+        assert_eq!(object, uninterrupted[&id], "{id}");
+    }
     let plan = installation.succeed(&["plan", "--detailed-exitcode"]);
     assert!(plan.stdout.contains("Nothing to do"), "{plan}");
 
@@ -145,8 +150,11 @@ async fn a_server_that_is_busy_or_not_well_delays_it_and_no_more() {
         // A conflict may be a real one, so that it isn't tried again, but told.
         let most = if fault == Fate::Answer(409) { 40 } else { 3 };
         let (runs, ran) = until_success(&installation, &["install", "-y"], most);
+        // What may have been done isn't done twice, where that could do harm: it is told, and the next run goes on.
+        if fault == Fate::Answer(429) {
+            assert_eq!(runs, 1, "{ran}");
+        }
         if matches!(fault, Fate::Answer(429 | 500)) {
-            assert_eq!(runs, 1, "{fault:?}: {ran}");
             assert!(ran.stderr.contains("trying again"), "{fault:?}: {ran}");
         }
         let plan = installation.succeed(&["plan"]);

@@ -112,10 +112,20 @@ impl Manner {
             files: &files,
             apply: how,
             purpose: Purpose::Apply,
+            downgrade: allow_downgrade,
             timeout: context.settings.timeout,
         };
         let plan = engine::plan(&connection.client, &wanted, tell).await?;
-        versions(printer, plan.installed.as_deref(), existing, allow_downgrade)?;
+        match plan.installed.as_deref() {
+            None if existing => {
+                return Err(Failure::new(Code::NoInstallation, "there is nothing to update")
+                    .next("`pgherd install` installs it."));
+            }
+            Some(installed) if installed != crate::VERSION => {
+                printer.line(&format!("Version    {installed} → {}", crate::VERSION));
+            }
+            _ => {}
+        }
         for blind in &plan.blind {
             printer.warning(blind);
         }
@@ -157,40 +167,6 @@ impl Manner {
         printer.result(&Installed { components, ..result }, String::new)?;
         Ok(Exit::Success)
     }
-}
-
-/// Compares the version that is installed with this program's.
-fn versions(
-    printer: &Printer,
-    installed: Option<&str>,
-    existing: bool,
-    allow_downgrade: bool,
-) -> Result<(), Failure> {
-    match installed {
-        None if existing => Err(Failure::new(Code::NoInstallation, "there is nothing to update")
-            .next("`pgherd install` installs it.")),
-        Some(installed) if newer(installed, crate::VERSION) && !allow_downgrade => Err(Failure::new(
-            Code::Downgrade,
-            format!("{installed} is installed, which is newer than this program ({})", crate::VERSION),
-        )
-        .because("An older operator may not understand what a newer one has made.")
-        .next("Use that version, or say `--allow-downgrade`.")),
-        Some(installed) if installed != crate::VERSION => {
-            printer.line(&format!("Version    {installed} → {}", crate::VERSION));
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Whether a version is later than another one. What isn't a number of three parts is not compared.
-fn newer(one: &str, other: &str) -> bool {
-    let parts = |version: &str| -> Option<[u64; 3]> {
-        let plain = version.split(['-', '+']).next()?;
-        let numbers: Vec<u64> = plain.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-        numbers.try_into().ok()
-    };
-    matches!((parts(one), parts(other)), (Some(one), Some(other)) if one > other)
 }
 
 /// The namespace of an installation is part of what it is, so a flag may repeat it but not move it.
@@ -438,15 +414,4 @@ fn refused(errors: Vec<ObjectError>) -> Failure {
 fn taken_over() -> Failure {
     Failure::new(Code::Busy, "another installer took over while this one was stopped")
         .next("When it is done, the same command goes on from there.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::newer;
-
-    #[test]
-    fn versions_are_compared_by_their_numbers() {
-        assert!(newer("0.10.0", "0.9.9") && newer("1.0.0", "0.9.9-rc.1"));
-        assert!(!newer("0.1.0", "0.1.0") && !newer("0.1.0-rc.1", "0.1.0") && !newer("unknown", "0.1.0"));
-    }
 }

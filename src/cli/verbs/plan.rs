@@ -103,6 +103,7 @@ impl Args {
             files: &files,
             apply: engine::installer(force_conflicts),
             purpose: Purpose::Show,
+            downgrade: true,
             timeout: context.settings.timeout,
         };
         let planned = Planned::of(engine::plan(&connection.client, &wanted, |_| {}).await?);

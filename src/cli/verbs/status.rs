@@ -199,6 +199,7 @@ async fn planned(
         files: &files,
         apply: engine::installer(false),
         purpose: Purpose::Show,
+        downgrade: true,
         timeout: context.settings.timeout,
     };
     let plan = engine::plan(&connection.client, &wanted, |_| {}).await?;
