@@ -32,7 +32,7 @@ export PGHERD_TEST_KUBECONFIG=$KUBECONFIG PGHERD_REQUIRE_CLUSTER=1
 if [[ -n $measure ]]; then
   cargo bench --locked --bench cluster "$@"
 else
-  # One test of the cluster at a time: on a small machine they would only wait for each other.
-  export RUST_TEST_THREADS=${RUST_TEST_THREADS:-1}
+  # Every test has an installation of its own, and mostly waits. More than two at a time would wait for the processors.
+  export RUST_TEST_THREADS=${RUST_TEST_THREADS:-2}
   cargo test --profile quick --locked "$@"
 fi

@@ -148,7 +148,7 @@ async fn a_server_that_is_busy_or_not_well_delays_it_and_no_more() {
     for fault in [Fate::Answer(429), Fate::Answer(500), Fate::Answer(409), Fate::Close] {
         proxy.script(each_once(fault));
         // A conflict may be a real one, so that it isn't tried again, but told.
-        let most = if fault == Fate::Answer(409) { 40 } else { 3 };
+        let most = if fault == Fate::Answer(409) { 40 } else { 6 };
         let (runs, ran) = until_success(&installation, &["install", "-y"], most);
         // What may have been done isn't done twice, where that could do harm: it is told, and the next run goes on.
         if fault == Fate::Answer(429) {
