@@ -80,3 +80,26 @@ async fn several_installations_live_side_by_side_and_one_goes_without_the_other(
     assert!(again.stderr.contains("Nothing to do"), "{again}");
     uninstall(&billing).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_can_be_planned() {
+    let folder = format!("{}/inventory", env!("CARGO_MANIFEST_DIR"));
+    let mut planned = 0;
+    for file in fs_err::read_dir(folder).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        if !name.ends_with(".toml") {
+            continue;
+        }
+        let Some(installation) = Installation::of_example(&name).await else { return };
+        let ran = installation.succeed(&["plan", "-o", "json"]);
+        let plan: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert!(plan["create"].as_u64() >= Some(9), "{name}: {plan:#}");
+        assert_eq!(
+            (&plan["remove"], &plan["blind"]),
+            (&0.into(), &Value::Array(Vec::new())),
+            "{name}: {plan:#}"
+        );
+        planned += 1;
+    }
+    assert!(planned >= 8, "{planned} examples");
+}
