@@ -86,10 +86,11 @@ async fn every_example_can_be_planned() {
     let folder = format!("{}/inventory", env!("CARGO_MANIFEST_DIR"));
     let mut planned = 0;
     for file in fs_err::read_dir(folder).unwrap() {
-        let name = file.unwrap().file_name().into_string().unwrap();
-        if !name.ends_with(".toml") {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let Some(installation) = Installation::of_example(&name).await else { return };
         let ran = installation.succeed(&["plan", "-o", "json"]);
         let plan: Value = serde_json::from_str(&ran.stdout).unwrap();
