@@ -4,6 +4,7 @@
 //! behaviour is told in `docs/ARCHITECTURE.md`.
 
 pub mod api;
+pub mod certificates;
 pub mod checks;
 pub mod cli;
 pub mod desired;

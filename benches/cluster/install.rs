@@ -12,8 +12,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{Api, Client, ResourceExt as _, api::DeleteParams, api::ListParams};
 use pgherd::{
     api::{postgres_cluster::PostgresCluster, schema},
+    certificates::Stored,
     k8s::wait,
-    roles::{self, Catalogue, Files, Live, LiveCertificates, record},
+    roles::{self, Catalogue, Files, Live, record},
 };
 use serde_json::json;
 
@@ -71,7 +72,7 @@ pub(crate) async fn by_pgherd(site: &Site) -> anyhow::Result<f64> {
 /// Seconds that kubectl takes to apply the objects of the same installation and to wait for the Deployment. They are
 /// rendered before the clock starts.
 pub(crate) async fn by_kubectl(site: &Site) -> anyhow::Result<f64> {
-    let live = Live { certificates: Some(LiveCertificates::default()), ..Live::unseen(&site.inventory) };
+    let live = Live { certificates: Some(Stored::default()), ..Live::unseen(&site.inventory) };
     let components = roles::components(
         &Catalogue::load(None)?,
         &site.inventory,

@@ -16,7 +16,7 @@ use super::{Code, Finding, Outcome};
 use crate::{
     inventory::Inventory,
     k8s::{Doing as _, clusters, kinds::ObjectId},
-    roles::permissions::{Granted, Permission},
+    roles::permissions::{Granted, NEW_SECRETS, OWN_SECRETS, Permission},
 };
 
 /// Requests that are under way at once.
@@ -187,6 +187,7 @@ pub fn needs(inventory: &Inventory, objects: &[DynamicObject], situation: &Situa
         };
         hold(None, &granted.cluster);
         hold(Some(home), &granted.own);
+        hold(Some(home), &[OWN_SECRETS, NEW_SECRETS]);
         for namespace in &granted.namespaces {
             hold(Some(namespace.as_str()), &granted.watched);
         }

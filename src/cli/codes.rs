@@ -65,6 +65,10 @@ pub enum Code {
     DefinitionsNotReady,
     /// Certificates can't be issued.
     Certificates,
+    /// A step of the rotation of an authority would cut clients off.
+    RotationRefused,
+    /// The operator doesn't show a certificate.
+    NotTaken,
     /// No installation was found.
     NoInstallation,
     /// Several installations were found.
@@ -140,6 +144,8 @@ impl Code {
             Self::File => "PG-INSTALL-12",
             Self::CheckFailed => "PG-INSTALL-13",
             Self::Downgrade => "PG-INSTALL-14",
+            Self::RotationRefused => "PG-CERTS-01",
+            Self::NotTaken => "PG-CERTS-02",
             Self::ClustersExist => "PG-UNINSTALL-01",
             Self::NotGone => "PG-UNINSTALL-02",
             Self::ClusterExists => "PG-CLUSTER-01",
@@ -186,7 +192,13 @@ impl Code {
             Self::NotOurs => "An object belongs to somebody else.",
             Self::NotReady => "The operator did not become ready.",
             Self::DefinitionsNotReady => "Definitions did not become ready.",
-            Self::Certificates => "Certificates can't be issued.",
+            Self::Certificates => {
+                "Certificates can't be issued: an authority of yours is missing or can't be used."
+            }
+            Self::RotationRefused => {
+                "It isn't this step's turn: an authority would be gone too early, or is yours to replace."
+            }
+            Self::NotTaken => "The operator doesn't show its new certificate in time.",
             Self::NoInstallation => "No installation was found.",
             Self::SeveralInstallations => "Several installations were found.",
             Self::Record => "The record of an installation can't be read.",
@@ -210,10 +222,10 @@ impl Code {
     #[must_use]
     pub fn exit(self) -> Exit {
         match self {
-            Self::Internal | Self::Output | Self::Role | Self::Certificates | Self::Record => Exit::Internal,
+            Self::Internal | Self::Output | Self::Role | Self::Record => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
             Self::Usage | Self::InventoryMissing | Self::SeveralInstallations => Exit::Usage,
-            Self::Inventory | Self::Import | Self::File => Exit::Inventory,
+            Self::Inventory | Self::Import | Self::File | Self::Certificates => Exit::Inventory,
             Self::FileExists
             | Self::NoTerminal
             | Self::Declined
@@ -221,7 +233,8 @@ impl Code {
             | Self::RightsMissing
             | Self::Downgrade
             | Self::ClusterExists
-            | Self::NotOurs => Exit::Refused,
+            | Self::NotOurs
+            | Self::RotationRefused => Exit::Refused,
             Self::KubeConfigMissing
             | Self::KubeConfigInvalid
             | Self::ContextUnknown
@@ -243,6 +256,7 @@ impl Code {
             | Self::ClusterRefused
             | Self::ClusterNotReady
             | Self::ClusterNotGone
+            | Self::NotTaken
             | Self::NoConnection => Exit::NotReady,
         }
     }

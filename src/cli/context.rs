@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::{
@@ -16,12 +17,15 @@ use super::{
     output::{Color, Output, OutputParser, Verbosity},
 };
 use crate::{
+    certificates::given,
     domain::names::NamespaceName,
-    inventory::{Checked, Given},
+    inventory::{Checked, Given, Inventory},
     k8s::{
         Notice,
         client::{Connection, Target},
     },
+    pki::Authority,
+    roles,
 };
 
 /// Flags that every verb takes, as typed. Each has an environment variable; the flag wins.
@@ -279,6 +283,19 @@ impl Context {
         let path = self.inventory_file(file)?;
         let checked = Checked::load(&path, &self.settings.given)?;
         Ok((path, checked))
+    }
+
+    /// The authority of the user's, from the files that an inventory names, relative to its folder.
+    ///
+    /// # Errors
+    /// When a file can't be read, or what is in them can't be used.
+    pub fn authority(&self, inventory: &Inventory) -> Result<Option<Arc<Authority>>, Failure> {
+        // Of an inventory from a record, nobody knows where its files are.
+        if self.settings.inventory.is_none() {
+            return Ok(None);
+        }
+        let files = roles::certificates::files(&inventory.tls, self.inventory_folder());
+        Ok(files.map(|files| given::read(&files, Timestamp::now())).transpose()?)
     }
 
     fn inventory_file(&self, file: Option<PathBuf>) -> Result<PathBuf, Failure> {

@@ -2,8 +2,10 @@
 
 use super::{Code, Failure};
 use crate::{
+    certificates,
     inventory::LoadError,
     k8s::{self, Kind, client::ConnectError, lease::LeaseError},
+    pki,
     roles::{
         self,
         engine::{ObjectError, PlanError},
@@ -76,10 +78,38 @@ impl From<LoadError> for Failure {
 impl From<roles::Error> for Failure {
     fn from(error: roles::Error) -> Self {
         match error {
-            roles::Error::Certificates(source) => {
-                Self::new(Code::Certificates, "certificates can't be made").because(source.to_string())
-            }
+            roles::Error::Certificates(error) => error.into(),
             other => Self::new(Code::Role, "the roles can't be rendered").because(other.to_string()),
+        }
+    }
+}
+
+impl From<certificates::Error> for Failure {
+    fn from(error: certificates::Error) -> Self {
+        let why = error.to_string();
+        let failure = |what: &str| Self::new(Code::Certificates, what).because(why.clone());
+        let ours = |advice: &str| failure("your authority can't be used").next(advice.to_owned());
+        match &error {
+            certificates::Error::Pki(_) => failure("certificates can't be made"),
+            certificates::Error::Read(_) => ours(
+                "The paths of tls.authority_certificate and tls.authority_key are relative to the inventory's folder.",
+            ),
+            certificates::Error::Exposed { file, .. } => {
+                ours(&format!("Keep it to yourself: `chmod 600 {file}`."))
+            }
+            certificates::Error::Missing { .. } | certificates::Error::Incomplete { .. } => ours(
+                "Put it there with the keys ca.crt and ca.key: `kubectl create secret generic NAME --from-file=ca.crt \
+                 --from-file=ca.key`.",
+            ),
+            certificates::Error::Unusable { source: pki::Error::Key(_), .. } => {
+                ours("`openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW` writes a key in this form.")
+            }
+            certificates::Error::NotYet { .. } => ours("Is the clock of this machine right?"),
+            certificates::Error::Unusable { .. }
+            | certificates::Error::Expired { .. }
+            | certificates::Error::CantIssue { .. } => {
+                ours("Nothing was written. Name one that works, or none: then pgherd makes its own.")
+            }
         }
     }
 }

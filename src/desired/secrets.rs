@@ -22,7 +22,8 @@ use crate::{
 /// Name of the domain that Kubernetes clusters have unless somebody chose another.
 const CLUSTER_DOMAIN: &str = "cluster.local";
 
-const ROOT_CERTIFICATE: &str = "root.crt";
+/// The certificate of a namespace's authority, in its Secret.
+pub const ROOT_CERTIFICATE: &str = "root.crt";
 const ROOT_KEY: &str = "root.key";
 
 /// Keys of a Secret that holds a certificate, as `kubernetes.io/tls` names them.
@@ -47,7 +48,7 @@ pub fn authority(
     if let Some(stored) = existing.and_then(stored_authority) {
         return Ok(stored);
     }
-    Authority::generate(&format!("pgherd {namespace}"), now, pki::AUTHORITY_DAYS)
+    Authority::generate(&format!("pgherd {namespace}"), now, pki::Terms::AUTHORITY)
 }
 
 /// The authority that a Secret holds, if it holds one that works.
@@ -198,7 +199,7 @@ fn keep_or_issue(
 ) -> Result<Leaf, pki::Error> {
     match stored {
         Some(leaf) if leaf.satisfies(request, authority, now) => Ok(leaf),
-        _ => authority.issue(request, now, pki::LEAF_DAYS),
+        _ => authority.issue(request, now, pki::Terms::LEAF),
     }
 }
 

@@ -327,12 +327,19 @@ impl Check<'_> {
             let label = format!("at most {}", authority.value);
             self.pair(Code::Conflict, message, &certificate.place, label, &authority.place);
         }
-        if let (Some(renew), Some(validity)) = (&raw.renew_before, &raw.certificate_validity)
-            && renew.value.length() >= validity.value.length()
-        {
-            let message = "tls.renew_before is not shorter than tls.certificate_validity".to_owned();
-            let label = format!("less than {}", validity.value);
-            self.pair(Code::Conflict, message, &renew.place, label, &validity.place);
+        let Some(renew) = &raw.renew_before else { return };
+        let message = || "tls.renew_before is not shorter than tls.certificate_validity".to_owned();
+        match &raw.certificate_validity {
+            Some(validity) if renew.value.length() >= validity.value.length() => {
+                let label = format!("less than {}", validity.value);
+                self.pair(Code::Conflict, message(), &renew.place, label, &validity.place);
+            }
+            // The default of tls.certificate_validity.
+            None if renew.value.length() >= 365 * day => {
+                let label = "less than 365d, the default";
+                self.notes.add(Code::Conflict, renew.place.clone(), message(), label);
+            }
+            _ => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -20,6 +21,7 @@ pub(super) struct Metrics {
     errors: Family<CategoryLabel, Counter>,
     durations: Histogram,
     clusters: Family<OutcomeLabel, Gauge>,
+    certificates: Family<CertificateLabel, Gauge>,
     /// How each cluster's last reconciliation ended, to count clusters by state.
     states: Mutex<HashMap<(String, String), &'static str>>,
 }
@@ -34,6 +36,11 @@ struct CategoryLabel {
     category: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CertificateLabel {
+    certificate: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("pgherd");
@@ -45,7 +52,14 @@ impl Default for Metrics {
         registry.register("reconcile_errors", "Reconciliations that failed, by what failed", errors.clone());
         registry.register("reconcile_duration_seconds", "Time that a reconciliation took", durations.clone());
         registry.register("clusters", "Clusters by state", clusters.clone());
-        Self { registry, reconciliations, errors, durations, clusters, states: Mutex::default() }
+        let certificates = Family::default();
+        registry.register(
+            "certificate_expiry_seconds",
+            "When a certificate of the operator expires, in seconds since 1970",
+            certificates.clone(),
+        );
+        let states = Mutex::default();
+        Self { registry, reconciliations, errors, durations, clusters, certificates, states }
     }
 }
 
@@ -81,6 +95,11 @@ impl Metrics {
         self.errors.get_or_create(&CategoryLabel { category }).inc();
     }
 
+    /// Notes when one of the operator's certificates expires.
+    pub(super) fn certificate_expires(&self, certificate: &'static str, end: Timestamp) {
+        self.certificates.get_or_create(&CertificateLabel { certificate }).set(end.as_second());
+    }
+
     /// All metrics in the `OpenMetrics` text format.
     ///
     /// # Errors
@@ -108,5 +127,15 @@ mod tests {
         assert!(text.contains("pgherd_reconciliations_total{state=\"ready\"} 2"), "{text}");
         metrics.reconciled("zoo", "rhino", &Outcome::Gone, Duration::from_millis(3));
         assert!(metrics.text().unwrap().contains("pgherd_clusters{state=\"ready\"} 0"));
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_told_in_unix_time() {
+        let metrics = Metrics::default();
+        metrics.certificate_expires("endpoint", Timestamp::from_second(1_800_000_000).unwrap());
+        metrics.certificate_expires("endpoint", Timestamp::from_second(1_900_000_000).unwrap());
+        let text = metrics.text().unwrap();
+        let line = "pgherd_certificate_expiry_seconds{certificate=\"endpoint\"} 1900000000";
+        assert!(text.contains(line), "{text}");
     }
 }

@@ -1,5 +1,6 @@
 //! The reconciler: dereference, validate, build, apply, status; one file per step.
 
+mod certificates;
 pub mod cluster;
 mod metrics;
 mod namespaces;
@@ -8,5 +9,6 @@ mod serve;
 #[cfg(test)]
 mod test_support;
 
+pub use certificates::Certificates;
 pub use namespaces::{Followed, Marks};
 pub use run::{Options, RunError, Scope, run};

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
     net::SocketAddr,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -32,6 +31,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    certificates::{self, Certificates, Keeper},
     cluster::{self, Environment, Outcome, instances::pod_state, validate::DefaultImages},
     metrics::Metrics,
     namespaces::{self, Followed},
@@ -79,20 +79,18 @@ pub struct Options {
     pub scope: Scope,
     /// Images for clusters that name none.
     pub images: DefaultImages,
-    /// Directory with `tls.crt` and `tls.key` of the endpoint, and the address that it listens on; none serves nothing.
-    pub endpoint: Option<(PathBuf, SocketAddr)>,
+    /// The address that health and metrics are served on, and the certificates for that; none serves nothing.
+    pub endpoint: Option<(SocketAddr, Certificates)>,
 }
 
 /// Why the operator can't run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The endpoint for health and metrics can't be served.
-    #[error("failed to serve health and metrics on {address} with the certificate in {}: {source}", directory.display())]
+    #[error("failed to serve health and metrics on {address}: {source}")]
     Serve {
         /// Address to listen on.
         address: SocketAddr,
-        /// Where the certificate was looked for.
-        directory: PathBuf,
         /// Why.
         source: std::io::Error,
     },
@@ -113,7 +111,11 @@ struct Shared {
 /// When the endpoint can't be served.
 pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::default());
-    let health = Health { started: watch::Sender::new(false), metrics: Arc::clone(&metrics) };
+    let health = Health {
+        started: watch::Sender::new(false),
+        certified: watch::Sender::new(false),
+        metrics: Arc::clone(&metrics),
+    };
     let shared = Arc::new(Shared {
         environment: Environment {
             applier: Applier::new(client.clone(), OPERATOR),
@@ -132,15 +134,21 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let signals = tokio::spawn(stop_on_signal(stop.clone())?);
     let handle = Handle::new();
     let server = {
-        let (health, handle) = (health.clone(), handle.clone());
-        let endpoint = options.endpoint.clone();
+        let (client, health, handle, stop) = (client.clone(), health.clone(), handle.clone(), stop.clone());
+        let endpoint = options.endpoint;
         async move {
-            let Some((directory, address)) = endpoint else { return future::pending().await };
-            serve(address, directory.clone(), health, handle).await.map_err(|source| RunError::Serve {
-                address,
-                directory,
-                source,
-            })
+            let Some((address, certificates)) = endpoint else { return future::pending().await };
+            let served = async {
+                let tls = certificates::provisional().await?;
+                let (metrics, certified) = (Arc::clone(&health.metrics), health.certified.clone());
+                let keeper = Keeper { client, certificates, tls: tls.clone(), metrics, certified };
+                tokio::select! {
+                    served = serve(address, tls, health, handle) => served,
+                    // It ends only when everything does, and then the answer is the server's.
+                    () = async { keeper.run(stop).await; future::pending().await } => Ok(()),
+                }
+            };
+            served.await.map_err(|source| RunError::Serve { address, source })
         }
     };
     let begun = || health.started.clone();

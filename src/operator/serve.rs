@@ -1,6 +1,6 @@
 //! The operator's HTTPS endpoint: health for the kubelet, metrics for Prometheus.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -26,22 +26,22 @@ const LONGEST_ANSWER: Duration = Duration::from_millis(700);
 pub(super) struct Health {
     /// Set once the watches have begun.
     pub started: watch::Sender<bool>,
+    /// Set once the certificate that clients trust is shown.
+    pub certified: watch::Sender<bool>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
 
-/// Serves until `handle` is told to stop. The certificate is read from `tls.crt` and `tls.key` in `directory`.
+/// Serves until `handle` is told to stop. What certificate is shown may change at any time.
 ///
 /// # Errors
-/// When the certificate can't be read or the address is taken.
+/// When the address is taken.
 pub(super) async fn serve(
     address: SocketAddr,
-    directory: PathBuf,
+    tls: RustlsConfig,
     health: Health,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
-    let (certificate, key) = (directory.join("tls.crt"), directory.join("tls.key"));
-    let tls = RustlsConfig::from_pem_file(certificate, key).await?;
     axum_server::bind_rustls(address, tls).handle(handle).serve(router(health).into_make_service()).await
 }
 
@@ -56,13 +56,20 @@ fn router(health: Health) -> Router {
 /// The kubelet asks as soon as the container runs, and again only a second later. So the answer waits for the watches a
 /// little, rather than being no.
 async fn ready(State(health): State<Health>) -> Response {
-    let mut started = health.started.subscribe();
-    let begun = tokio::time::timeout(LONGEST_ANSWER, started.wait_for(|started| *started)).await;
-    if matches!(begun, Ok(Ok(_))) {
-        "ok\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the watches have not begun yet\n").into_response()
+    let reached = async |state: &watch::Sender<bool>| {
+        let mut state = state.subscribe();
+        state.wait_for(|reached| *reached).await.is_ok()
+    };
+    let all = async { reached(&health.started).await && reached(&health.certified).await };
+    if tokio::time::timeout(LONGEST_ANSWER, all).await == Ok(true) {
+        return "ok\n".into_response();
     }
+    let missing = if *health.started.borrow() {
+        "there is no certificate yet\n"
+    } else {
+        "the watches have not begun yet\n"
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, missing).into_response()
 }
 
 async fn metrics(State(health): State<Health>) -> Response {

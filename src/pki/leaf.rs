@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Authority, Error, inspect, validity};
+use super::{Algorithm, Authority, Error, Terms, inspect, validity};
 
 /// What a leaf may be used for (extended key usage of RFC 5280, section 4.2.1.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +52,9 @@ impl Authority {
     ///
     /// # Errors
     /// When a DNS name can't be encoded or the certificate can't be made.
-    pub fn issue(&self, request: &LeafRequest, now: Timestamp, days: u16) -> Result<Leaf, Error> {
+    pub fn issue(&self, request: &LeafRequest, now: Timestamp, terms: Terms) -> Result<Leaf, Error> {
         let failed = |source| Error::Generate { subject: request.common_name.clone(), source };
-        let key = KeyPair::generate().map_err(failed)?;
+        let key = KeyPair::generate_for(terms.algorithm.signature()).map_err(failed)?;
         let mut params = CertificateParams::default();
         params.distinguished_name.remove(DnType::CommonName);
         params.distinguished_name.push(DnType::CommonName, request.common_name.as_str());
@@ -64,7 +64,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = request.usage.purposes();
         params.use_authority_key_identifier_extension = true;
-        (params.not_before, params.not_after) = validity(now, days)?;
+        (params.not_before, params.not_after) = validity(now, terms.validity)?;
         let certificate = params.signed_by(&key, self.issuer()).map_err(failed)?;
         Ok(Leaf { certificate_pem: certificate.pem(), key_pem: SecretString::from(key.serialize_pem()) })
     }
@@ -75,7 +75,24 @@ impl Leaf {
     /// for, and its renewal isn't due. A text that can't be parsed answers no, so that a damaged Secret is mended.
     #[must_use]
     pub fn satisfies(&self, request: &LeafRequest, authority: &Authority, now: Timestamp) -> bool {
-        let Ok(key) = KeyPair::from_pem(self.key_pem.expose_secret()) else { return false };
-        inspect::leaf_satisfies(&self.certificate_pem, &key, request, authority.certificate_pem(), now)
+        self.fits(request, authority)
+            && inspect::renewal_due(&self.certificate_pem, now).is_ok_and(|due| !due)
+    }
+
+    /// The same, whatever its age.
+    #[must_use]
+    pub fn fits(&self, request: &LeafRequest, authority: &Authority) -> bool {
+        let Some(key) = self.key() else { return false };
+        inspect::leaf_fits(&self.certificate_pem, &key, request, authority.certificate_pem())
+    }
+
+    /// Whether its key is of this algorithm.
+    #[must_use]
+    pub fn is_of(&self, algorithm: Algorithm) -> bool {
+        self.key().is_some_and(|key| key.is_compatible(algorithm.signature()))
+    }
+
+    fn key(&self) -> Option<KeyPair> {
+        KeyPair::from_pem(self.key_pem.expose_secret()).ok()
     }
 }

@@ -1,28 +1,69 @@
 //! Certificate authorities and leaves; pure functions over PEM text and a given time.
 //!
-//! Keys are ECDSA on P-256 with SHA-256: every supported PostgreSQL, libpq, JDBC driver and kubelet speaks it, and making
-//! one takes less than a millisecond. Nothing here reads a clock, a file or the network; a caller passes the time, and
-//! stores what it gets in a Secret or in a file that only its owner can read.
+//! Keys are ECDSA on P-256 with SHA-256 unless somebody chose otherwise: every supported PostgreSQL, libpq, JDBC driver and
+//! kubelet speaks it, and making one takes less than a millisecond. Nothing here reads a clock, a file or the network; a
+//! caller passes the time, and stores what it gets in a Secret or in a file that only its owner can read.
 
 mod authority;
+mod bundle;
 mod inspect;
 mod leaf;
 
 pub use authority::Authority;
-pub use inspect::{not_after, renewal_due};
+pub use bundle::{certificates, merged};
+pub use inspect::{Facts, issued_by, not_after, renewal_due};
 pub use leaf::{Leaf, LeafRequest, Usage};
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How long an authority made by pgherd is valid, in days (ten years).
-pub const AUTHORITY_DAYS: u16 = 3650;
+/// The algorithm of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// ECDSA on P-256.
+    EcdsaP256,
+    /// ECDSA on P-384.
+    EcdsaP384,
+    /// Ed25519.
+    Ed25519,
+}
 
-/// How long a leaf made by pgherd is valid, in days (one year). It is renewed in the last third of that time.
-pub const LEAF_DAYS: u16 = 365;
+impl Algorithm {
+    fn signature(self) -> &'static rcgen::SignatureAlgorithm {
+        match self {
+            Self::EcdsaP256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Self::EcdsaP384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+            Self::Ed25519 => &rcgen::PKCS_ED25519,
+        }
+    }
+}
+
+/// How a certificate is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The algorithm of its key.
+    pub algorithm: Algorithm,
+    /// How long it is valid.
+    pub validity: Duration,
+}
+
+impl Terms {
+    /// Those of an authority where nobody chose any: ten years.
+    pub const AUTHORITY: Self = Self::days(3650);
+    /// Those of a leaf where nobody chose any: one year. It is renewed in the last third of that time.
+    pub const LEAF: Self = Self::days(365);
+
+    /// Some days, with the algorithm that everything understands.
+    #[must_use]
+    pub const fn days(days: u16) -> Self {
+        Self { algorithm: Algorithm::EcdsaP256, validity: Duration::from_secs(days as u64 * 86_400) }
+    }
+}
 
 /// How far before the given time a certificate starts to be valid, in seconds: hosts whose clocks are behind by up to an
 /// hour accept it at once.
-const BACKDATED_SECONDS: i64 = 3600;
+pub const BACKDATED_SECONDS: i64 = 3600;
 
 /// Why a certificate could not be made or read. No variant holds a key.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +77,7 @@ pub enum Error {
         source: rcgen::Error,
     },
     /// The stored private key is not a private key in PEM.
-    #[error("the private key is not a PKCS#8 private key in PEM: {0}")]
+    #[error("the private key is not a PKCS#8 private key in PEM, of RSA, ECDSA or Ed25519: {0}")]
     Key(rcgen::Error),
     /// The stored certificate is not a certificate in PEM.
     #[error("not a certificate in PEM: {0}")]
@@ -49,11 +90,11 @@ pub enum Error {
     Time(Timestamp),
 }
 
-/// The validity that starts at `now` (backdated by an hour for lagging clocks) and ends after `days`.
-fn validity(now: Timestamp, days: u16) -> Result<(time::OffsetDateTime, time::OffsetDateTime), Error> {
+/// The validity that starts at `now` (backdated by an hour for lagging clocks) and ends after `length`.
+fn validity(now: Timestamp, length: Duration) -> Result<(time::OffsetDateTime, time::OffsetDateTime), Error> {
     let at = |seconds: i64| time::OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| Error::Time(now));
-    let start = now.as_second() - BACKDATED_SECONDS;
-    Ok((at(start)?, at(now.as_second() + i64::from(days) * 86_400)?))
+    let seconds = i64::try_from(length.as_secs()).map_err(|_| Error::Time(now))?;
+    Ok((at(now.as_second() - BACKDATED_SECONDS)?, at(now.as_second().saturating_add(seconds))?))
 }
 
 #[cfg(test)]

@@ -1,168 +1,195 @@
-//! The installation's authority and the certificate of the operator's endpoint: kept while they are good, made anew when
-//! they are missing, damaged, or in the last third of their time.
+//! Certificates as a part of the installation: whose they are, the rules that the inventory sets for them, and their objects.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::{path::Path, sync::Arc};
+
 use jiff::Timestamp;
-use kube::api::{ApiResource, DynamicObject};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Value, json};
+use kube::api::DynamicObject;
 
-use super::Error;
+use super::{Error, labels, record::dynamic};
 use crate::{
-    inventory::Installation,
-    pki::{AUTHORITY_DAYS, Authority, LEAF_DAYS, Leaf, LeafRequest, Usage, not_after, renewal_due},
+    certificates::{Home, Policy, Source, Stored, decide, given::Files, store},
+    inventory::{Installation, Inventory, KeyAlgorithm, Tls},
+    k8s::kinds::ObjectId,
+    pki::{Algorithm, Authority, not_after},
 };
 
-const AUTHORITY_CERTIFICATE: &str = "ca.crt";
-const AUTHORITY_KEY: &str = "ca.key";
-const LEAF_CERTIFICATE: &str = "tls.crt";
-const LEAF_KEY: &str = "tls.key";
-
-/// The Secret that holds the authority and, alone, its key.
-#[must_use]
-pub fn authority_name(installation: &Installation) -> String {
-    format!("{}-ca", installation.name)
-}
-
-/// The Secret that holds the certificate of the operator's endpoint.
-#[must_use]
-pub fn leaf_name(installation: &Installation) -> String {
-    format!("{}-tls", installation.name)
-}
-
-/// The Service by whose name the operator's endpoint is reached.
-#[must_use]
-pub fn service_name(installation: &Installation) -> String {
-    format!("{}-metrics", installation.name)
-}
+/// The value of [`labels::COMPONENT`] on the Secrets with certificates.
+const COMPONENT: &str = "certificates";
 
 /// Certificates that are to be in the cluster.
 #[derive(Debug)]
 pub struct Certificates {
-    /// The two Secrets.
+    /// Their Secrets.
     pub secrets: Vec<DynamicObject>,
     /// The authority's name and the last day of its validity, for people.
     pub summary: String,
 }
 
-/// Decides what the two Secrets hold, from what they hold now. Pure: a caller reads them, and passes the time.
-///
-/// # Errors
-/// When a certificate can't be made.
-pub fn prepare(
-    installation: &Installation,
-    authority: Option<&DynamicObject>,
-    leaf: Option<&DynamicObject>,
-    now: Timestamp,
-) -> Result<Certificates, Error> {
-    let common_name = format!("pgherd {}", installation.name);
-    let authority = match authority.and_then(stored_authority) {
-        Some(kept) if !renewal_due(kept.certificate_pem(), now).unwrap_or(true) => kept,
-        _ => Authority::generate(&common_name, now, AUTHORITY_DAYS)?,
-    };
-    let request = LeafRequest {
-        common_name: service_name(installation),
-        dns_names: dns_names(installation),
-        usage: Usage::Server,
-    };
-    let leaf = match leaf.and_then(stored_leaf) {
-        Some(kept) if kept.satisfies(&request, &authority, now) => kept,
-        _ => authority.issue(&request, now, LEAF_DAYS)?,
-    };
-    let until = not_after(authority.certificate_pem())?.strftime("%Y-%m-%d").to_string();
-    let authority_data = json!({
-        AUTHORITY_CERTIFICATE: STANDARD.encode(authority.certificate_pem()),
-        AUTHORITY_KEY: STANDARD.encode(authority.key_pem().expose_secret()),
-    });
-    let leaf_data = json!({
-        AUTHORITY_CERTIFICATE: STANDARD.encode(authority.certificate_pem()),
-        LEAF_CERTIFICATE: STANDARD.encode(&leaf.certificate_pem),
-        LEAF_KEY: STANDARD.encode(leaf.key_pem.expose_secret()),
-    });
-    Ok(Certificates {
-        secrets: vec![
-            secret(installation, &authority_name(installation), "Opaque", &authority_data),
-            secret(installation, &leaf_name(installation), "kubernetes.io/tls", &leaf_data),
-        ],
-        summary: format!("authority \"{common_name}\", valid until {until}"),
-    })
+/// Whose certificates they are.
+#[must_use]
+pub fn home(installation: &Installation) -> Home {
+    let mut own = labels::own(installation);
+    own.remove(labels::VERSION);
+    own.insert(labels::COMPONENT.to_owned(), COMPONENT.to_owned());
+    Home {
+        installation: installation.name.to_string(),
+        namespace: installation.namespace.to_string(),
+        labels: own,
+        membership: labels::PART_OF,
+    }
 }
 
-/// Every name by which a client in the cluster may call the Service.
-fn dns_names(installation: &Installation) -> Vec<String> {
-    let (service, namespace) = (service_name(installation), &installation.namespace);
-    ["", ".svc", ".svc.cluster.local"]
-        .iter()
-        .map(|suffix| format!("{service}.{namespace}{suffix}"))
-        .chain([service.clone()])
+/// The rules that an inventory sets.
+#[must_use]
+pub fn policy(tls: &Tls) -> Policy {
+    let source = match (&tls.authority_secret, &tls.authority_certificate) {
+        (Some(secret), _) => Source::Secret(secret.to_string()),
+        (None, Some(_)) => Source::Given,
+        (None, None) => Source::Made,
+    };
+    Policy {
+        source,
+        algorithm: algorithm(tls.algorithm),
+        authority_validity: tls.authority_validity.length(),
+        certificate_validity: tls.certificate_validity.length(),
+        renew_before: tls.renew_before.as_ref().map(crate::domain::duration::WrittenDuration::length),
+    }
+}
+
+/// An algorithm that an inventory names.
+#[must_use]
+pub fn algorithm(named: KeyAlgorithm) -> Algorithm {
+    match named {
+        KeyAlgorithm::EcdsaP256 => Algorithm::EcdsaP256,
+        KeyAlgorithm::EcdsaP384 => Algorithm::EcdsaP384,
+        KeyAlgorithm::Ed25519 => Algorithm::Ed25519,
+    }
+}
+
+/// What the operator has to know of these rules, as variables of its environment.
+#[must_use]
+pub fn variables(tls: &Tls) -> Vec<(&'static str, String)> {
+    let Tls { algorithm, authority_validity, certificate_validity, renew_before, .. } = tls;
+    let mut variables = vec![
+        ("PGHERD_TLS_ALGORITHM", algorithm.as_str().to_owned()),
+        ("PGHERD_TLS_AUTHORITY_VALIDITY", authority_validity.to_string()),
+        ("PGHERD_TLS_CERTIFICATE_VALIDITY", certificate_validity.to_string()),
+    ];
+    match policy(tls).source {
+        Source::Made => {}
+        Source::Given => variables.push(("PGHERD_TLS_AUTHORITY_GIVEN", "true".to_owned())),
+        Source::Secret(name) => variables.push(("PGHERD_TLS_AUTHORITY_SECRET", name)),
+    }
+    variables.extend(renew_before.as_ref().map(|before| ("PGHERD_TLS_RENEW_BEFORE", before.to_string())));
+    variables
+}
+
+/// The files of an authority of the user's, if the inventory names any; `folder` is the inventory's.
+#[must_use]
+pub fn files(tls: &Tls, folder: &Path) -> Option<Files> {
+    let (certificate, key) = tls.authority_certificate.as_ref().zip(tls.authority_key.as_ref())?;
+    Some(Files { certificate: folder.join(certificate.as_str()), key: folder.join(key.as_str()) })
+}
+
+/// The Secrets of an installation, whoever makes them: they belong to it, and go with it.
+#[must_use]
+pub fn ids(inventory: &Inventory) -> Vec<ObjectId> {
+    let (home, policy) = (home(&inventory.installation), policy(&inventory.tls));
+    let authority = (!matches!(policy.source, Source::Secret(_))).then(|| home.authority_secret());
+    let names = authority.into_iter().chain([home.leaf_secret()]);
+    names
+        .map(|name| ObjectId {
+            api_version: "v1".to_owned(),
+            kind: "Secret".to_owned(),
+            namespace: Some(home.namespace.clone()),
+            name,
+        })
         .collect()
 }
 
-fn stored_authority(secret: &DynamicObject) -> Option<Authority> {
-    let key = SecretString::from(entry(secret, AUTHORITY_KEY)?);
-    Authority::from_pem(&entry(secret, AUTHORITY_CERTIFICATE)?, key).ok()
+/// Whether an object is one of these Secrets, which are not written as other objects are.
+#[must_use]
+pub fn is_one(object: &DynamicObject) -> bool {
+    let found = object.metadata.labels.as_ref().and_then(|labels| labels.get(labels::COMPONENT));
+    found.is_some_and(|component| component == COMPONENT)
+        && object.types.as_ref().is_some_and(|types| types.kind == "Secret")
 }
 
-fn stored_leaf(secret: &DynamicObject) -> Option<Leaf> {
-    Some(Leaf {
-        certificate_pem: entry(secret, LEAF_CERTIFICATE)?,
-        key_pem: SecretString::from(entry(secret, LEAF_KEY)?),
-    })
-}
-
-fn entry(secret: &DynamicObject, key: &str) -> Option<String> {
-    let encoded = secret.data.get("data")?.get(key)?.as_str()?;
-    String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
-}
-
-pub(super) fn secret(installation: &Installation, name: &str, kind: &str, data: &Value) -> DynamicObject {
-    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
-    DynamicObject::new(name, &resource)
-        .within(installation.namespace.as_str())
-        .data(json!({"type": kind, "data": data}))
+/// Decides what the Secrets hold, from what they hold now. Pure: a caller reads them, and passes the time.
+///
+/// # Errors
+/// When the user's authority can't be used, or a certificate can't be made.
+pub fn prepare(
+    inventory: &Inventory,
+    stored: &Stored,
+    given: Option<&Arc<Authority>>,
+    now: Timestamp,
+) -> Result<Certificates, Error> {
+    let (home, policy) = (home(&inventory.installation), policy(&inventory.tls));
+    let decision = decide(&home, &policy, stored, given, now)?;
+    let live = |name: &Option<String>| {
+        [&stored.authority, &stored.leaf].into_iter().flatten().find(|live| live.metadata.name == *name)
+    };
+    let secrets =
+        decision.secrets.iter().map(|secret| dynamic(&store::over(secret, live(&secret.metadata.name))));
+    let authority = &decision.authorities.current;
+    let until = not_after(authority.certificate_pem())?.strftime("%Y-%m-%d").to_string();
+    let mut summary = format!("authority \"{}\", valid until {until}", authority.name()?);
+    if let Some(next) = &decision.authorities.next {
+        summary = format!(
+            "{summary}; \"{}\" is trusted too, and issues after `pgherd certs rotate-ca --reissue`",
+            next.name()?
+        );
+    }
+    Ok(Certificates { secrets: secrets.collect::<Result<_, _>>()?, summary })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::roles::{Catalogue, Files, Live, components, record::Record};
 
-    fn installation() -> Installation {
-        Installation { name: "pgo".parse().unwrap(), namespace: "home".parse().unwrap(), debug: false }
-    }
-
-    fn at(days: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + days * 86_400).unwrap()
-    }
-
-    #[test]
-    fn good_certificates_are_kept_to_the_letter() {
-        let first = prepare(&installation(), None, None, at(0)).unwrap();
-        let again =
-            prepare(&installation(), Some(&first.secrets[0]), Some(&first.secrets[1]), at(10)).unwrap();
-        assert_eq!(again.secrets[0].data, first.secrets[0].data);
-        assert_eq!(again.secrets[1].data, first.secrets[1].data);
-        assert!(first.summary.starts_with("authority \"pgherd pgo\", valid until 20"), "{}", first.summary);
+    fn inventory(tls: &str) -> Inventory {
+        let minimal = include_str!("../../inventory/minimal.toml");
+        Inventory::parse("minimal.toml", &format!("{minimal}\n[tls]\n{tls}\n")).unwrap()
     }
 
     #[test]
-    fn a_leaf_in_its_last_third_is_renewed_by_the_same_authority() {
-        let first = prepare(&installation(), None, None, at(0)).unwrap();
-        let later =
-            prepare(&installation(), Some(&first.secrets[0]), Some(&first.secrets[1]), at(300)).unwrap();
-        assert_eq!(later.secrets[0].data, first.secrets[0].data);
-        assert_ne!(later.secrets[1].data, first.secrets[1].data);
+    fn the_record_has_them_whoever_makes_them() {
+        let listed = |tls: &str, seen: bool| {
+            let inventory = inventory(tls);
+            let mut live = Live::unseen(&inventory);
+            live.certificates = seen.then(Stored::default);
+            let catalogue = Catalogue::load(None).unwrap();
+            let all = components(&catalogue, &inventory, &Files::default(), &live, Timestamp::now()).unwrap();
+            let names = Record::of(&inventory, &all).objects.into_iter().filter(|id| id.kind == "Secret");
+            names.map(|id| id.name).collect::<Vec<_>>()
+        };
+        assert_eq!(listed("", true), ["pgherd-ca", "pgherd-tls"]);
+        assert_eq!(listed("", false), ["pgherd-ca", "pgherd-tls"]);
+        assert_eq!(listed("authority_secret = \"company\"", false), ["pgherd-tls"]);
     }
 
     #[test]
-    fn damaged_or_foreign_certificates_are_made_anew() {
-        let first = prepare(&installation(), None, None, at(0)).unwrap();
-        let other = prepare(&installation(), None, None, at(0)).unwrap();
-        let mixed =
-            prepare(&installation(), Some(&first.secrets[0]), Some(&other.secrets[1]), at(1)).unwrap();
-        assert_eq!(mixed.secrets[0].data, first.secrets[0].data);
-        assert_ne!(mixed.secrets[1].data, other.secrets[1].data);
-        let mut damaged = first.secrets[0].clone();
-        damaged.data["data"]["ca.crt"] = json!("AAAA");
-        assert!(prepare(&installation(), Some(&damaged), None, at(1)).is_ok());
+    fn their_labels_are_the_installations_and_stay_with_another_version() {
+        let inventory = inventory("");
+        let made = prepare(&inventory, &Stored::default(), None, Timestamp::now()).unwrap();
+        assert!(made.summary.starts_with("authority \"pgherd pgherd\", valid until 20"), "{}", made.summary);
+        let set = labels::set_id(&inventory.installation);
+        for secret in &made.secrets {
+            assert!(is_one(secret) && labels::belongs(secret, &set));
+            assert!(!secret.metadata.labels.as_ref().unwrap().contains_key(labels::VERSION));
+        }
+    }
+
+    #[test]
+    fn the_operator_is_told_the_rules_of_the_inventory() {
+        let given = "authority_certificate = \"ca.crt\"\nauthority_key = \"ca.key\"\nrenew_before = \"20d\"";
+        let told = variables(&inventory(given).tls);
+        assert!(told.contains(&("PGHERD_TLS_AUTHORITY_GIVEN", "true".to_owned())), "{told:?}");
+        assert!(told.contains(&("PGHERD_TLS_RENEW_BEFORE", "20d".to_owned())), "{told:?}");
+        assert_eq!(policy(&inventory(given).tls).source, Source::Given);
+        let secret = policy(&inventory("authority_secret = \"company\"").tls);
+        assert_eq!(secret.source, Source::Secret("company".to_owned()));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Catalogue, Error, Files, certificates, labels, permissions, record, render::render};
 use crate::{
     api::schema,
+    certificates::Stored,
     domain::names::{NamespaceName, ObjectName},
     inventory::{Inventory, NamespaceMode, PullPolicy},
 };
@@ -36,16 +37,7 @@ pub struct Live {
     /// Namespaces of the inventory that don't exist, or that this installation made.
     pub namespaces: Vec<String>,
     /// The certificates there are. None: they are somebody else's business.
-    pub certificates: Option<LiveCertificates>,
-}
-
-/// Secrets with certificates, as they are in the cluster.
-#[derive(Debug, Default)]
-pub struct LiveCertificates {
-    /// The Secret with the authority.
-    pub authority: Option<DynamicObject>,
-    /// The Secret with the operator's certificate.
-    pub leaf: Option<DynamicObject>,
+    pub certificates: Option<Stored>,
 }
 
 impl Live {
@@ -72,6 +64,7 @@ struct Values<'a> {
     names: Names,
     images: Images<'a>,
     permissions: Permissions,
+    certificates: Vec<Variable>,
     selector: std::collections::BTreeMap<String, String>,
 }
 
@@ -100,6 +93,13 @@ struct Images<'a> {
 struct Related<'a> {
     name: String,
     image: &'a str,
+}
+
+/// A variable of the operator's environment.
+#[derive(Serialize)]
+struct Variable {
+    name: &'static str,
+    value: String,
 }
 
 #[derive(Serialize)]
@@ -140,13 +140,8 @@ pub fn components(
                 }
             }
             "certificates" => {
-                if let Some(LiveCertificates { authority, leaf }) = &live.certificates {
-                    let certificates = certificates::prepare(
-                        &inventory.installation,
-                        authority.as_ref(),
-                        leaf.as_ref(),
-                        now,
-                    )?;
+                if let Some(stored) = &live.certificates {
+                    let certificates = certificates::prepare(inventory, stored, files.authority(), now)?;
                     objects.extend(certificates.secrets);
                     summary = Some(certificates.summary);
                 }
@@ -170,7 +165,7 @@ pub fn components(
             }
             _ => {}
         }
-        for object in &mut objects {
+        for object in objects.iter_mut().filter(|object| !certificates::is_one(object)) {
             let definition =
                 object.types.as_ref().is_some_and(|types| types.kind == "CustomResourceDefinition");
             labels::stamp(object, if definition { &shared } else { &own });
@@ -188,6 +183,7 @@ impl<'a> Values<'a> {
         let name = installation.name.to_string();
         let images = &inventory.images;
         let granted = permissions::Granted::of(inventory);
+        let home = certificates::home(installation);
         Self {
             version: crate::VERSION,
             installation,
@@ -198,9 +194,9 @@ impl<'a> Values<'a> {
             names: Names {
                 own_role: format!("{name}-own"),
                 cluster_role: labels::cluster_wide_name(installation),
-                metrics: certificates::service_name(installation),
-                ca: certificates::authority_name(installation),
-                tls: certificates::leaf_name(installation),
+                metrics: home.service(),
+                ca: home.authority_secret(),
+                tls: home.leaf_secret(),
                 deployment: name.clone(),
                 service_account: name.clone(),
                 role: name,
@@ -221,10 +217,13 @@ impl<'a> Values<'a> {
             },
             permissions: Permissions {
                 watched: permissions::rules(&granted.watched),
-                own: permissions::rules(&granted.own),
+                own: [permissions::rules(&granted.own), permissions::secret_rules(inventory)].concat(),
                 cluster: permissions::rules(&granted.cluster),
                 namespaces: granted.namespaces,
             },
+            certificates: (certificates::variables(&inventory.tls).into_iter())
+                .map(|(name, value)| Variable { name, value })
+                .collect(),
             selector: labels::operator_selector(installation),
         }
     }

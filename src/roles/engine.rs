@@ -9,10 +9,9 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, ResourceExt as _, api::DynamicObject};
 
-use super::{
-    Catalogue, Component, Files, Live, LiveCertificates, certificates, components, labels, record::Record,
-};
+use super::{Catalogue, Component, Files, Live, certificates, components, labels, record::Record};
 use crate::{
+    certificates::{Stored, store},
     inventory::Inventory,
     k8s::{
         self, Doing as _, Kind,
@@ -214,8 +213,7 @@ pub async fn plan(client: &Client, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> 
         }
         _ => {}
     }
-    let objects = components.iter().flat_map(|component| &component.objects).map(ObjectId::of).collect();
-    let mut record = Record { version: crate::VERSION.to_owned(), inventory: inventory.clone(), objects };
+    let mut record = Record::of(inventory, &components);
     let installation = &inventory.installation;
     let previous = super::record::load_record(
         client,
@@ -359,40 +357,19 @@ async fn look(
             home_exists = false;
         }
     }
-    let mut certificates = LiveCertificates::default();
+    let mut certificates = Stored::default();
     if home_exists {
-        let authority = stored(client, inventory, &certificates::authority_name(installation)).await;
-        let leaf = stored(client, inventory, &certificates::leaf_name(installation)).await;
-        match (authority, leaf) {
-            (Err(error), _) | (_, Err(error))
-                if purpose == Purpose::Show && error.kind() == Kind::Forbidden =>
-            {
+        let (home, policy) = (certificates::home(installation), certificates::policy(&inventory.tls));
+        certificates = match store::read(client, &home, &policy).await {
+            Err(error) if purpose == Purpose::Show && error.kind() == Kind::Forbidden => {
                 blind.push(format!("certificates can't be seen: {}", error.message()));
                 return Ok((live, home_exists));
             }
-            (authority, leaf) => {
-                certificates.authority = authority?;
-                certificates.leaf = leaf?;
-            }
-        }
+            other => other?,
+        };
     }
     live.certificates = Some(certificates);
     Ok((live, home_exists))
-}
-
-async fn stored(
-    client: &Client,
-    inventory: &Inventory,
-    name: &str,
-) -> Result<Option<DynamicObject>, k8s::Error> {
-    let namespace = inventory.installation.namespace.as_str();
-    let id = ObjectId {
-        api_version: "v1".to_owned(),
-        kind: "Secret".to_owned(),
-        namespace: Some(namespace.to_owned()),
-        name: name.to_owned(),
-    };
-    kinds::api_of(client, &id).await?.get_opt(name).await.doing(|| format!("read {id}"))
 }
 
 async fn plan_component(
@@ -427,7 +404,7 @@ async fn plan_object(
     let refused = |error| ObjectError::Request { id: id.clone(), error };
     let api = kinds::api_of(client, &id).await.map_err(refused)?;
     let mut compared = false;
-    let planned = match plan::plan(&api, &object, apply).await {
+    let planned = match plan::plan(&api, &object, as_manager(&object, apply)).await {
         Err(error) if purpose == Purpose::Show && error.kind() == Kind::Forbidden => {
             let planned = plan::compare(&api, &object).await.map_err(refused)?;
             compared = planned.change != Change::Hidden;
@@ -503,7 +480,10 @@ async fn write(client: &Client, item: &Item, how: Apply) -> Result<(), ObjectErr
     let id = ObjectId::of(&item.object);
     let attempt = || async {
         let api = kinds::api_of(client, &id).await?;
-        how.run::<DynamicObject>(&api, &item.object.name_any(), &item.object).await.map(drop)
+        as_manager(&item.object, how)
+            .run::<DynamicObject>(&api, &item.object.name_any(), &item.object)
+            .await
+            .map(drop)
     };
     let begun = std::time::Instant::now();
     let mut pause = SHORTEST_PAUSE;
@@ -522,6 +502,11 @@ async fn write(client: &Client, item: &Item, how: Apply) -> Result<(), ObjectErr
         }
     };
     result.map_err(|error| ObjectError::Request { id: id.clone(), error })
+}
+
+/// Certificates are the operator's from the first moment on, which renews them; two managers would fight over them.
+fn as_manager(object: &DynamicObject, how: Apply) -> Apply {
+    if certificates::is_one(object) { store::APPLY } else { how }
 }
 
 /// How the installer applies.

@@ -1,6 +1,6 @@
 //! Files beside the inventory that objects are made of.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::DynamicObject;
@@ -8,7 +8,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::record::dynamic;
-use crate::{domain::names::ObjectName, inventory::Inventory};
+use crate::{domain::names::ObjectName, inventory::Inventory, pki::Authority};
 
 /// Types of Secrets that images are pulled with.
 const PULL_TYPES: [&str; 2] = ["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"];
@@ -34,6 +34,7 @@ pub enum FileError {
 pub struct Files {
     names: Vec<ObjectName>,
     secrets: Vec<Secret>,
+    authority: Option<Arc<Authority>>,
 }
 
 impl Files {
@@ -42,7 +43,7 @@ impl Files {
     /// # Errors
     /// When one can't be read, or isn't what it should be.
     pub fn read(inventory: &Inventory, folder: &Path) -> Result<Self, FileError> {
-        let mut files = Self { names: inventory.images.pull_secrets.clone(), secrets: Vec::new() };
+        let mut files = Self { names: inventory.images.pull_secrets.clone(), ..Self::default() };
         for manifest in &inventory.images.written.pull_secret_manifests {
             let path = folder.join(manifest.as_str());
             let text = fs_err::read_to_string(&path).map_err(FileError::Read)?;
@@ -61,7 +62,18 @@ impl Files {
     /// The same without anything secret.
     #[must_use]
     pub fn without_secrets(self) -> Self {
-        Self { secrets: Vec::new(), ..self }
+        Self { names: self.names, ..Self::default() }
+    }
+
+    /// The same with an authority of the user's.
+    #[must_use]
+    pub fn with_authority(self, authority: Option<Arc<Authority>>) -> Self {
+        Self { authority, ..self }
+    }
+
+    /// The authority of the user's.
+    pub(super) fn authority(&self) -> Option<&Arc<Authority>> {
+        self.authority.as_ref()
     }
 
     /// Names of all Secrets that images are pulled with.

@@ -19,7 +19,7 @@ pub mod rollback;
 
 pub use self::{
     catalogue::{Catalogue, Role},
-    components::{ACCESS, Component, Live, LiveCertificates, components},
+    components::{ACCESS, Component, Live, components},
     files::{FileError, Files},
 };
 
@@ -68,5 +68,11 @@ pub enum Error {
     },
     /// Certificates can't be made.
     #[error(transparent)]
-    Certificates(#[from] crate::pki::Error),
+    Certificates(#[from] crate::certificates::Error),
+}
+
+impl From<crate::pki::Error> for Error {
+    fn from(error: crate::pki::Error) -> Self {
+        Self::Certificates(error.into())
+    }
 }

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::certificates;
 use crate::{
+    certificates::Source,
     domain::names::NamespaceName,
     inventory::{Inventory, NamespaceMode},
 };
@@ -125,6 +127,22 @@ pub const OWN: &[Permission] = &[
     },
 ];
 
+/// Rights to the Secrets with the operator's own certificates, and to no others in its namespace.
+pub const OWN_SECRETS: Permission = Permission {
+    group: "",
+    resources: &["secrets"],
+    verbs: &["get", "list", "watch", "patch"],
+    why: "Sees its certificate and its authority by their names, and renews them.",
+};
+
+/// What a right can't be limited to by name.
+pub const NEW_SECRETS: Permission = Permission {
+    group: "",
+    resources: &["secrets"],
+    verbs: &["create"],
+    why: "Makes these two Secrets when nobody did.",
+};
+
 /// Rights in the whole cluster when the operator follows namespaces by their label.
 pub const SEE_NAMESPACES: &[Permission] = &[Permission {
     group: "",
@@ -188,6 +206,28 @@ pub fn rules(permissions: &[Permission]) -> Vec<Value> {
     permissions.iter().map(rule).collect()
 }
 
+/// The rights to Secrets in the operator's own namespace as the rules of a Role.
+#[must_use]
+pub fn secret_rules(inventory: &Inventory) -> Vec<Value> {
+    let Permission { group, resources, verbs, .. } = OWN_SECRETS;
+    let (home, policy) = (certificates::home(&inventory.installation), certificates::policy(&inventory.tls));
+    let mut rules = Vec::new();
+    let mut names = vec![home.authority_secret(), home.leaf_secret()];
+    if let Source::Secret(theirs) = policy.source {
+        names.remove(0);
+        // The user's own is only read.
+        let read: Vec<&str> = verbs.iter().copied().filter(|verb| *verb != "patch").collect();
+        rules.push(json!({
+            "apiGroups": [group], "resources": resources, "resourceNames": [theirs], "verbs": read,
+        }));
+    }
+    rules.push(json!({
+        "apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs,
+    }));
+    rules.extend(self::rules(&[NEW_SECRETS]));
+    rules
+}
+
 /// The reference page `docs/reference/permissions.md`.
 #[must_use]
 pub fn reference() -> String {
@@ -229,6 +269,7 @@ pub fn reference() -> String {
         ("Sees namespaces", SEE_NAMESPACES),
         ("Makes namespaces", MAKE_NAMESPACES),
         ("In its own namespace", OWN),
+        ("Secrets with its certificates, by name in its own namespace", &[OWN_SECRETS, NEW_SECRETS]),
     ];
     for (title, table) in tables {
         write!(page, "\n## {title}\n\n| group | resources | verbs | why |\n| --- | --- | --- | --- |\n").ok();
@@ -238,6 +279,7 @@ pub fn reference() -> String {
             writeln!(page, "| {group} | {} | {} | {why} |", resources.join(", "), verbs.join(", ")).ok();
         }
     }
+    page.push_str("\nOnly the right to create can't be limited to names. What `tls.authority_secret` names is only read.\n");
     page
 }
 
@@ -280,8 +322,33 @@ mod tests {
     }
 
     #[test]
+    fn only_the_secrets_with_certificates_are_within_reach() {
+        let minimal = include_str!("../../inventory/minimal.toml");
+        let rules = |tls: &str| {
+            let text = minimal.replace("[images]\n", &format!("{tls}\n[images]\n"));
+            secret_rules(&Inventory::parse("minimal.toml", &text).unwrap())
+        };
+        let named = |rules: &[Value]| -> Vec<(Value, Value)> {
+            rules.iter().map(|rule| (rule["resourceNames"].clone(), rule["verbs"].clone())).collect()
+        };
+        let all = json!(["get", "list", "watch", "patch"]);
+        let create = (Value::Null, json!(["create"]));
+        let own = [(json!(["pgherd-ca", "pgherd-tls"]), all.clone()), create.clone()];
+        assert_eq!(named(&rules("")), own);
+        let theirs = (json!(["company"]), json!(["get", "list", "watch"]));
+        let other = [theirs, (json!(["pgherd-tls"]), all), create];
+        assert_eq!(named(&rules("[tls]\nauthority_secret = \"company\"\n")), other);
+    }
+
+    #[test]
     fn no_right_is_a_blank_cheque() {
-        for permission in WATCHED.iter().chain(OWN).chain(SEE_NAMESPACES).chain(MAKE_NAMESPACES) {
+        for permission in WATCHED
+            .iter()
+            .chain(OWN)
+            .chain(SEE_NAMESPACES)
+            .chain(MAKE_NAMESPACES)
+            .chain(&[OWN_SECRETS, NEW_SECRETS])
+        {
             let words = || permission.resources.iter().chain(permission.verbs);
             assert!(words().all(|word| !word.contains('*') && !word.is_empty()), "{permission:?}");
             assert!(

@@ -5,12 +5,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client,
-    api::{DynamicObject, ListParams},
+    api::{ApiResource, DynamicObject, ListParams},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{certificates, labels};
+use super::{Component, certificates, labels};
 use crate::{
     inventory::{Installation, Inventory},
     k8s::{self, Doing as _, kinds::ObjectId},
@@ -69,6 +69,20 @@ pub struct Which<'a> {
 }
 
 impl Record {
+    /// The record of what components come to. The certificates are in it, whoever makes them.
+    #[must_use]
+    pub fn of(inventory: &Inventory, components: &[Component]) -> Self {
+        let own = components.iter().filter(|component| !component.external);
+        let mut objects: Vec<ObjectId> =
+            own.flat_map(|component| &component.objects).map(ObjectId::of).collect();
+        // In the order in which they would be applied: what runs comes last.
+        let running = objects.iter().position(|id| id.kind == "Deployment").unwrap_or(objects.len());
+        let missing: Vec<ObjectId> =
+            certificates::ids(inventory).into_iter().filter(|id| !objects.contains(id)).collect();
+        objects.splice(running..running, missing);
+        Self { version: crate::VERSION.to_owned(), inventory: inventory.clone(), objects }
+    }
+
     /// The record as an object to apply.
     ///
     /// # Errors
@@ -78,7 +92,10 @@ impl Record {
         let name = secret_name(installation);
         let json = serde_json::to_string(self).map_err(|error| unwritable(&name, &error))?;
         let data = json!({KEY: STANDARD.encode(json)});
-        let mut object = certificates::secret(installation, &name, "Opaque", &data);
+        let resource = ApiResource::erase::<Secret>(&());
+        let mut object = DynamicObject::new(&name, &resource)
+            .within(installation.namespace.as_str())
+            .data(json!({"type": "Opaque", "data": data}));
         let mut stamps = labels::own(installation);
         stamps.remove(labels::PART_OF);
         stamps.insert(labels::SET_ID.to_owned(), labels::set_id(installation));

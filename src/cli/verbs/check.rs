@@ -80,7 +80,8 @@ impl Args {
         let inventory = &named.inventory;
         super::install::agree(context, inventory)?;
         let catalogue = Catalogue::load(self.roles_dir.as_deref())?;
-        let files = Files::read(inventory, context.inventory_folder())?;
+        let files =
+            Files::read(inventory, context.inventory_folder())?.with_authority(context.authority(inventory)?);
         let connection = context.connection().await?;
         if self.role {
             return self.print_roles(context, connection, inventory, &catalogue, &files).await;

@@ -99,7 +99,8 @@ impl Manner {
         let introduction = Introduction::of(context, checked);
         introduction.tell(&context.printer);
         let catalogue = Catalogue::load(roles_dir.as_deref())?;
-        let files = Files::read(inventory, context.inventory_folder())?;
+        let files =
+            Files::read(inventory, context.inventory_folder())?.with_authority(context.authority(inventory)?);
         let connection = context.connection().await?;
         let printer = &context.printer;
         introduction::tell_cluster(printer, connection);

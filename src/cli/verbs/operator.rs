@@ -1,13 +1,17 @@
 //! `pgherd operator`: the reconciler, as it runs in the cluster.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 use crate::{
+    certificates::{Policy, Source},
     cli::{Code, Context, Exit, Failure},
-    domain::names::{InstallationName, NamespaceName},
-    inventory::{Installation, NamespaceMode},
-    operator::{Followed, Marks, Options, Scope, cluster::validate::DefaultImages, run},
-    roles::labels,
+    domain::{
+        duration::WrittenDuration,
+        names::{InstallationName, NamespaceName, ObjectName},
+    },
+    inventory::{Installation, KeyAlgorithm, NamespaceMode},
+    operator::{Certificates, Followed, Marks, Options, Scope, cluster::validate::DefaultImages, run},
+    roles::{certificates, labels},
 };
 
 /// Prefix of the variables that name the image for a major version of PostgreSQL.
@@ -28,12 +32,66 @@ pub struct Args {
     /// Secrets that the pods of all clusters pull images with
     #[arg(long, env = "PGHERD_IMAGE_PULL_SECRETS", value_delimiter = ',', value_name = "NAME")]
     image_pull_secrets: Vec<String>,
-    /// Directory with tls.crt and tls.key for health and metrics; nothing is served without it
-    #[arg(long, env = "PGHERD_TLS_DIR", value_name = "DIR")]
-    tls_dir: Option<PathBuf>,
-    /// Address that health and metrics are served on
-    #[arg(long, env = "PGHERD_LISTEN", default_value = "0.0.0.0:8443", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    /// Address that health and metrics are served on; nothing is served without it
+    #[arg(long, env = "PGHERD_LISTEN", value_name = "ADDRESS", requires = "installation")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    tls: Tls,
+}
+
+/// How the certificate for health and metrics is made and renewed: what the inventory says in `[tls]`.
+#[derive(Debug, clap::Args)]
+struct Tls {
+    /// Whether the authority is one of the user's, which isn't replaced before it expires
+    #[arg(long = "tls-authority-given", env = "PGHERD_TLS_AUTHORITY_GIVEN")]
+    authority_given: bool,
+    /// A Secret with an authority of the user's
+    #[arg(long = "tls-authority-secret", env = "PGHERD_TLS_AUTHORITY_SECRET", value_name = "NAME")]
+    authority_secret: Option<ObjectName>,
+    /// The algorithm of new keys
+    #[arg(
+        long = "tls-algorithm",
+        env = "PGHERD_TLS_ALGORITHM",
+        value_name = "NAME",
+        default_value = "ecdsa-p256"
+    )]
+    algorithm: KeyAlgorithm,
+    /// How long an authority is valid
+    #[arg(
+        long = "tls-authority-validity",
+        env = "PGHERD_TLS_AUTHORITY_VALIDITY",
+        value_name = "DURATION",
+        default_value = "3650d"
+    )]
+    authority_validity: WrittenDuration,
+    /// How long a certificate is valid
+    #[arg(
+        long = "tls-certificate-validity",
+        env = "PGHERD_TLS_CERTIFICATE_VALIDITY",
+        value_name = "DURATION",
+        default_value = "365d"
+    )]
+    certificate_validity: WrittenDuration,
+    /// How long before its end a certificate is renewed [default: a third of its validity]
+    #[arg(long = "tls-renew-before", env = "PGHERD_TLS_RENEW_BEFORE", value_name = "DURATION")]
+    renew_before: Option<WrittenDuration>,
+}
+
+impl Tls {
+    fn policy(self) -> Policy {
+        let source = match self.authority_secret {
+            Some(secret) => Source::Secret(secret.to_string()),
+            None if self.authority_given => Source::Given,
+            None => Source::Made,
+        };
+        Policy {
+            source,
+            algorithm: certificates::algorithm(self.algorithm),
+            authority_validity: self.authority_validity.length(),
+            certificate_validity: self.certificate_validity.length(),
+            renew_before: self.renew_before.map(|before| before.length()),
+        }
+    }
 }
 
 impl Args {
@@ -42,36 +100,47 @@ impl Args {
     /// # Errors
     /// When the API server can't be reached at the start, or the endpoint can't be served.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Self { watch_namespace, namespace_mode, installation, image_pull_secrets, tls_dir, listen } =
-            self;
-        let client = context.service_client().await?;
-        let listed = watch_namespace.iter().map(ToString::to_string);
-        let scope = match namespace_mode {
-            NamespaceMode::Disabled if watch_namespace.is_empty() => Scope::All,
-            NamespaceMode::Disabled => Scope::Namespaces(listed.collect()),
-            NamespaceMode::ReadOnly | NamespaceMode::Dynamic => {
-                let (Some(name), Some(namespace)) = (installation, context.settings.namespace.clone()) else {
-                    return Err(Failure::new(Code::Usage, "the installation has no name, or no namespace")
-                        .because("Namespaces are followed by a label that is made of both.")
-                        .next("Set PGHERD_INSTALLATION and PGHERD_NAMESPACE."));
-                };
-                let installation = Installation { name, namespace, debug: false };
-                Scope::Followed(Followed {
-                    key: labels::NAMESPACE.to_owned(),
-                    value: labels::namespace_label(&installation),
-                    listed: listed.collect(),
-                    made_with: (namespace_mode == NamespaceMode::Dynamic)
-                        .then(|| labels::of_watched_namespace(&installation))
-                        .map(|(labels, annotations)| Marks { labels, annotations }),
-                })
+        let Self { watch_namespace, namespace_mode, installation, image_pull_secrets, listen, tls } = self;
+        let installation = installation
+            .zip(context.settings.namespace.clone())
+            .map(|(name, namespace)| Installation { name, namespace, debug: false });
+        let unknown = |why: &str| {
+            Failure::new(Code::Usage, "the installation has no name, or no namespace")
+                .because(why)
+                .next("Set PGHERD_INSTALLATION and PGHERD_NAMESPACE.")
+        };
+        let endpoint = match (listen, &installation) {
+            (None, _) => None,
+            (Some(_), None) => {
+                return Err(unknown("The Secret with the certificate of the endpoint is named after it."));
+            }
+            (Some(address), Some(installation)) => {
+                Some((address, Certificates { home: certificates::home(installation), policy: tls.policy() }))
             }
         };
+        let listed = watch_namespace.iter().map(ToString::to_string);
+        let scope = match (namespace_mode, &installation) {
+            (NamespaceMode::Disabled, _) if watch_namespace.is_empty() => Scope::All,
+            (NamespaceMode::Disabled, _) => Scope::Namespaces(listed.collect()),
+            (NamespaceMode::ReadOnly | NamespaceMode::Dynamic, None) => {
+                return Err(unknown("Namespaces are followed by a label that is made of both."));
+            }
+            (mode, Some(installation)) => Scope::Followed(Followed {
+                key: labels::NAMESPACE.to_owned(),
+                value: labels::namespace_label(installation),
+                listed: listed.collect(),
+                made_with: (mode == NamespaceMode::Dynamic)
+                    .then(|| labels::of_watched_namespace(installation))
+                    .map(|(labels, annotations)| Marks { labels, annotations }),
+            }),
+        };
+        let client = context.service_client().await?;
         let postgres = std::env::vars()
             .filter_map(|(name, image)| Some((name.strip_prefix(IMAGE_VARIABLE)?.parse().ok()?, image)))
             .filter(|(_, image)| !image.is_empty())
             .collect();
         let images = DefaultImages { postgres, pull_secrets: image_pull_secrets };
-        let options = Options { scope, images, endpoint: tls_dir.map(|directory| (directory, listen)) };
+        let options = Options { scope, images, endpoint };
         run(client, options).await.map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
         Ok(Exit::Success)
     }

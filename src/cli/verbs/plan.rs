@@ -94,7 +94,8 @@ impl Args {
         let introduction = Introduction::of(context, checked);
         introduction.tell(&context.printer);
         let catalogue = Catalogue::load(roles_dir.as_deref())?;
-        let files = Files::read(&checked.inventory, context.inventory_folder())?;
+        let files = Files::read(&checked.inventory, context.inventory_folder())?
+            .with_authority(context.authority(&checked.inventory)?);
         let connection = context.connection().await?;
         introduction::tell_cluster(&context.printer, connection);
         let wanted = Wanted {

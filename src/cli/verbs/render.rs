@@ -14,13 +14,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
+    certificates::Source,
     cli::{
         Code, Context, Exit, Failure,
         output::{Format, counted},
     },
     inventory::Inventory,
-    k8s::kinds::ObjectId,
-    roles::{self, Catalogue, Files, Live, record::Record},
+    roles::{self, Catalogue, Files, Live, certificates, record::Record},
 };
 
 /// The first line of every file, by which the next run knows it again.
@@ -85,22 +85,30 @@ impl Args {
             print(context, &parts)?;
         }
         if complete {
-            context.printer.line(
-                "Left out: keys. The operator makes its certificates itself, and Secrets to pull images with are yours \
-                 to bring.",
-            );
+            context.printer.line(&left_out(&checked.inventory));
         }
         Ok(Exit::Success)
     }
+}
+
+/// What somebody else has to bring: files are no place for keys.
+fn left_out(inventory: &Inventory) -> String {
+    let policy = certificates::policy(&inventory.tls);
+    let secret = policy.authority_secret(&certificates::home(&inventory.installation));
+    let certificates = match policy.source {
+        Source::Made => "The operator makes its certificates itself".to_owned(),
+        Source::Given | Source::Secret(_) => {
+            format!("The operator waits for your authority, as ca.crt and ca.key of the Secret {secret}")
+        }
+    };
+    format!("Left out: keys. {certificates}, and Secrets to pull images with are yours to bring.")
 }
 
 /// All objects by part, in the order in which they are to be applied.
 fn render(catalogue: &Catalogue, inventory: &Inventory, files: &Files) -> Result<Vec<Part>, Failure> {
     let live = Live::unseen(inventory);
     let components = roles::components(catalogue, inventory, files, &live, Timestamp::now())?;
-    let own = components.iter().filter(|component| !component.external);
-    let objects = own.flat_map(|component| &component.objects).map(ObjectId::of).collect();
-    let record = Record { version: crate::VERSION.to_owned(), inventory: inventory.clone(), objects };
+    let record = Record::of(inventory, &components);
     let mut parts: Vec<Part> = components
         .into_iter()
         .filter(|component| !component.objects.is_empty())

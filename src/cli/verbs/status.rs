@@ -153,7 +153,8 @@ async fn look(
         }
     };
     let mut found = Vec::new();
-    for name in [certificates::authority_name(installation), certificates::leaf_name(installation)] {
+    let (policy, theirs) = (certificates::policy(&inventory.tls), certificates::home(installation));
+    for name in [policy.authority_secret(&theirs), theirs.leaf_secret()] {
         match certificate(connection, home, &name).await {
             Ok(certificate) => found.extend(certificate),
             Err(error) => unseen.push(error.to_string()),
@@ -193,6 +194,7 @@ async fn planned(
     // Where the inventory's file is, nobody knows but who names it.
     let beside = !inventory.images.written.pull_secret_manifests.is_empty();
     let files = if given { Files::read(inventory, context.inventory_folder())? } else { Files::default() };
+    let files = files.with_authority(context.authority(inventory)?);
     let wanted = Wanted {
         catalogue: &catalogue,
         inventory,

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     api::postgres_cluster::PostgresCluster,
     cli::verbs::show::view::{self, Seen},
-    pki::{Authority, LeafRequest, Usage},
+    pki::{Authority, LeafRequest, Terms, Usage},
     postgres::member::tests::pod,
 };
 
@@ -43,9 +43,9 @@ fn service(name: &str, spec: &Value) -> Service {
 #[test]
 fn a_cluster_that_is_well() {
     let now: Timestamp = NOW.parse().unwrap();
-    let authority = Authority::generate("a", now, 1000).unwrap();
+    let authority = Authority::generate("a", now, Terms::days(1000)).unwrap();
     let request = LeafRequest { common_name: "c".into(), dns_names: vec!["c".into()], usage: Usage::Server };
-    let leaf = authority.issue(&request, now, 364).unwrap();
+    let leaf = authority.issue(&request, now, Terms::days(364)).unwrap();
     let pods = [
         pod(
             "hippo-00-x7k2",
