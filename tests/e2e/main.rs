@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails by panicking")]
 
+mod certs;
 mod check;
 #[path = "../support/cluster.rs"]
 mod cluster;
@@ -25,3 +26,5 @@ mod sandbox;
 mod uninstall;
 mod update;
 mod verbs;
+#[path = "../support/visitor.rs"]
+mod visitor;

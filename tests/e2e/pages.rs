@@ -8,12 +8,13 @@ use std::{
 use crate::cluster::Installation;
 
 /// Pages in the order in which a user would need them.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "check.md",
     "install.md",
     "update.md",
     "create-a-cluster.md",
     "connect.md",
+    "certificates.md",
     "delete-a-cluster.md",
     "apply-a-manifest.md",
     "uninstall.md",

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub mod certs;
 pub mod check;
 pub mod completion;
 pub mod create;
@@ -51,6 +52,8 @@ pub enum Verb {
     Images(images::Args),
     /// Take an installation back; clusters, data and namespaces go only when told
     Uninstall(uninstall::Args),
+    /// Show, renew, replace and export certificates
+    Certs(certs::Args),
     /// Create a database cluster
     Create(create::Args),
     /// Show database clusters and their users
@@ -106,6 +109,7 @@ impl Verb {
         match self {
             Self::Init(_) => Writes::File,
             Self::Inventory(args) if args.writes_file() => Writes::File,
+            Self::Certs(args) if args.writes_file() => Writes::File,
             Self::Render(_) => Writes::Folder,
             _ => Writes::Nothing,
         }
@@ -136,6 +140,7 @@ impl Verb {
             Self::Render(args) => args.run(context),
             Self::Images(args) => args.run(context),
             Self::Uninstall(args) => args.run(context).await,
+            Self::Certs(args) => args.run(context).await,
             Self::Create(args) => args.run(context).await,
             Self::Show(args) => args.run(context).await,
             Self::Delete(args) => args.run(context).await,
