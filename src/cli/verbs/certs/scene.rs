@@ -59,24 +59,25 @@ impl Scene {
         Ok(stored)
     }
 
-    /// Writes what `decide` makes of what is there, and tells whether that was anything.
+    /// Writes what `decide` makes of what is there, and tells whether that was anything. The operator completes what it sees
+    /// half written, so that a second attempt may find nothing left to do.
     pub(super) async fn change(
         &self,
         decide: impl Fn(&Stored) -> Result<Decision, Failure>,
     ) -> Result<(Decision, bool), Failure> {
         let mut attempt = 1;
+        let mut changed = false;
         loop {
             let stored = self.stored().await?;
             self.refuse_foreign(&stored)?;
             let decision = decide(&stored)?;
-            let writes = decision.writes(&self.home, &stored);
-            let changed = !writes.is_empty();
             let mut outcome = Ok(());
-            for (secret, live) in writes {
+            for (secret, live) in decision.writes(&self.home, &stored) {
                 outcome = store::write(&self.client, &self.home, secret, live).await.map(drop);
                 if outcome.is_err() {
                     break;
                 }
+                changed = true;
             }
             match outcome {
                 Ok(()) => return Ok((decision, changed)),
