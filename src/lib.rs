@@ -15,6 +15,7 @@ pub mod operator;
 pub mod pki;
 pub mod postgres;
 pub mod roles;
+mod temporary;
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

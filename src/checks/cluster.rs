@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use super::{Code, Finding};
 use crate::k8s::{
     self,
-    client::{Connection, OLDEST},
+    client::{Connection, OLDEST, major_and_minor},
 };
 
 /// How far clocks may be apart. Certificates are valid from an hour before they are made, which bears more; what else
@@ -28,10 +28,8 @@ pub(super) async fn check(connection: &Connection) -> Vec<Finding> {
 fn version(version: &str, milliseconds: u128) -> Finding {
     let code = Code::ServerVersion;
     let (major, minor) = OLDEST;
-    let known = version.strip_prefix(&format!("{major}."));
-    let found = known.and_then(|rest| rest.split(['.', '+', '-']).next()?.parse::<u32>().ok());
-    match found {
-        Some(found) if found >= minor => {
+    match major_and_minor(version).filter(|found| found.0 == major) {
+        Some(found) if found >= OLDEST => {
             Finding::ok(code, format!("API server {version} answers in {milliseconds} ms"))
         }
         Some(_) => Finding::failed(

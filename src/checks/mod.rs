@@ -9,13 +9,15 @@ mod neighbours;
 pub mod rights;
 mod storage;
 
+use jiff::Timestamp;
+use kube::api::DynamicObject;
 use serde::Serialize;
 
 pub use self::code::{Code, reference};
 use crate::{
     inventory::Inventory,
     k8s::{self, Kind, client::Connection},
-    roles::{Catalogue, Files, Live, components},
+    roles::{self, Catalogue, Files, Live},
 };
 
 /// How a check ended.
@@ -99,24 +101,33 @@ pub struct Subject<'a> {
     pub files: &'a Files,
 }
 
+impl Subject<'_> {
+    /// Everything that the installer would make, in a cluster that nothing is known of.
+    ///
+    /// # Errors
+    /// When the roles can't be rendered.
+    pub fn objects(&self) -> Result<Vec<DynamicObject>, roles::Error> {
+        let Self { inventory, catalogue, files, .. } = *self;
+        let live = Live::unseen(inventory);
+        let components = roles::components(catalogue, inventory, files, &live, Timestamp::now())?;
+        let own = components.into_iter().filter(|component| !component.external);
+        Ok(own.flat_map(|component| component.objects).collect())
+    }
+}
+
 /// Makes every check, all at once; findings come in the order of the codes.
 ///
 /// # Errors
 /// When the roles can't be rendered. What can't be looked at is a finding.
-pub async fn run(subject: Subject<'_>) -> Result<Vec<Finding>, crate::roles::Error> {
-    let Subject { connection, inventory, catalogue, files } = subject;
+pub async fn run(subject: Subject<'_>) -> Result<Vec<Finding>, roles::Error> {
+    let Subject { connection, inventory, .. } = subject;
     let client = &connection.client;
-    let now = jiff::Timestamp::now();
-    let objects: Vec<_> = components(catalogue, inventory, files, &Live::unseen(inventory), now)?
-        .into_iter()
-        .filter(|component| !component.external)
-        .flat_map(|component| component.objects)
-        .collect();
+    let objects = subject.objects()?;
     let (server, rights, storage, namespaces, neighbours) = tokio::join!(
         cluster::check(connection),
         rights::check(client, inventory, &objects),
         storage::check(client, inventory),
-        namespaces::check(client, inventory),
+        namespaces::check(client, inventory, &objects),
         neighbours::check(client, inventory, &objects),
     );
     let mut findings = [server, rights, storage, namespaces, neighbours].concat();

@@ -1,13 +1,16 @@
 //! Namespaces: whether they are there, what pods may do in them, and how much room there is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use k8s_openapi::{
     api::core::v1::{LimitRange, Namespace, ResourceQuota},
     apimachinery::pkg::api::resource::Quantity as Written,
 };
-use kube::{Api, Client, ResourceExt as _, api::ListParams};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DynamicObject, ListParams},
+};
 
 use super::{Code, Finding, Outcome};
 use crate::{
@@ -19,10 +22,6 @@ use crate::{
 /// The label that says which level of pod security is enforced.
 const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
 
-/// What the operator's container asks for and may use; as in `roles/operator/deployment.yaml`.
-const OPERATOR: Demand =
-    Demand { cpu: Some("20m"), memory: Some("32Mi"), memory_limit: Some("128Mi"), storage: None, pods: 1 };
-
 /// What something asks for.
 #[derive(Clone, Copy, Debug, Default)]
 struct Demand<'a> {
@@ -33,6 +32,26 @@ struct Demand<'a> {
     pods: u32,
 }
 
+impl<'a> Demand<'a> {
+    /// What the operator asks for, as its Deployment says.
+    fn of_operator(objects: &'a [DynamicObject]) -> Self {
+        let is_deployment =
+            |object: &&DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == "Deployment");
+        let container = objects
+            .iter()
+            .find(is_deployment)
+            .and_then(|deployment| deployment.data.pointer("/spec/template/spec/containers/0"));
+        let amount = |path: &str| container.and_then(|container| container.pointer(path)?.as_str());
+        Self {
+            cpu: amount("/resources/requests/cpu"),
+            memory: amount("/resources/requests/memory"),
+            memory_limit: amount("/resources/limits/memory"),
+            storage: None,
+            pods: 1,
+        }
+    }
+}
+
 /// A namespace as it was seen.
 struct Seen {
     name: String,
@@ -41,13 +60,11 @@ struct Seen {
     ranges: Result<Vec<LimitRange>, k8s::Error>,
 }
 
-pub(super) async fn check(client: &Client, inventory: &Inventory) -> Vec<Finding> {
-    let home = inventory.installation.namespace.to_string();
-    let mut names = BTreeSet::from([home.clone()]);
-    names.extend(inventory.watched().iter().map(ToString::to_string));
-    let seen = join_all(names.into_iter().map(|name| look(client, name))).await;
+pub(super) async fn check(client: &Client, inventory: &Inventory, objects: &[DynamicObject]) -> Vec<Finding> {
+    let names = inventory.all_namespaces().into_iter().map(ToString::to_string);
+    let seen = join_all(names.map(|name| look(client, name))).await;
     let mut findings = vec![existence(&seen), security(&seen)];
-    findings.extend(room(inventory, &home, &seen));
+    findings.extend(room(inventory, Demand::of_operator(objects), &seen));
     findings
 }
 
@@ -115,7 +132,7 @@ fn security(seen: &[Seen]) -> Finding {
 }
 
 /// Whether quotas and limit ranges leave room for what will run.
-fn room(inventory: &Inventory, home: &str, seen: &[Seen]) -> Vec<Finding> {
+fn room(inventory: &Inventory, operator: Demand<'_>, seen: &[Seen]) -> Vec<Finding> {
     let resources =
         inventory.defaults.resources.container.as_ref().and_then(|name| inventory.resources(name));
     let text = |quantity: Option<&Quantity>| quantity.map(ToString::to_string);
@@ -134,7 +151,10 @@ fn room(inventory: &Inventory, home: &str, seen: &[Seen]) -> Vec<Finding> {
     let (mut short, mut narrow, mut blind) = (Vec::new(), Vec::new(), Vec::new());
     for Seen { name, quotas, ranges, .. } in seen {
         let watched = inventory.watched().iter().any(|watched| watched.as_str() == name);
-        let demands = [(name == home).then_some(OPERATOR), watched.then_some(database)];
+        let demands = [
+            (name == inventory.installation.namespace.as_str()).then_some(operator),
+            watched.then_some(database),
+        ];
         for demand in demands.into_iter().flatten() {
             match quotas {
                 Ok(quotas) => short.extend(quotas.iter().flat_map(|quota| lacking(name, quota, demand))),
@@ -250,6 +270,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::roles::{Catalogue, Files, Live, components};
+
+    #[test]
+    fn what_the_operator_asks_for_is_what_its_deployment_says() {
+        let inventory = Inventory::parse("x", include_str!("../../inventory/minimal.toml")).unwrap();
+        let components = components(
+            &Catalogue::load(None).unwrap(),
+            &inventory,
+            &Files::default(),
+            &Live::unseen(&inventory),
+            jiff::Timestamp::UNIX_EPOCH,
+        );
+        let objects: Vec<_> =
+            components.unwrap().into_iter().flat_map(|component| component.objects).collect();
+        let Demand { cpu, memory, memory_limit, .. } = Demand::of_operator(&objects);
+        assert_eq!((cpu, memory, memory_limit), (Some("20m"), Some("32Mi"), Some("128Mi")));
+    }
 
     #[test]
     fn a_quota_without_room_is_told_with_its_numbers() {

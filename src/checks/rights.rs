@@ -3,51 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
-use kube::{
-    Api, Client,
-    api::{DynamicObject, PostParams},
-};
+use kube::{Api, Client, api::DynamicObject};
 use serde_json::{Value, json};
 
 use super::{Code, Finding, Outcome};
 use crate::{
     inventory::Inventory,
-    k8s::{Doing as _, clusters, kinds::ObjectId},
+    k8s::{
+        Doing as _,
+        access::{self, Need},
+        clusters,
+        kinds::ObjectId,
+    },
     roles::permissions::{Granted, NEW_SECRETS, OWN_SECRETS, Permission},
 };
 
 /// Requests that are under way at once.
 const PARALLEL: usize = 16;
-
-/// One thing that will be done.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Need {
-    /// The namespace; none for the whole cluster.
-    pub namespace: Option<String>,
-    /// The API group; empty for the core group.
-    pub group: String,
-    /// The resource, with a subresource after a slash.
-    pub resource: String,
-    /// What is done to it.
-    pub verb: String,
-}
-
-impl std::fmt::Display for Need {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { namespace, group, resource, verb } = self;
-        write!(formatter, "{verb} {resource}")?;
-        if !group.is_empty() {
-            write!(formatter, ".{group}")?;
-        }
-        match namespace {
-            Some(namespace) => write!(formatter, " in {namespace}"),
-            None => write!(formatter, " in the whole cluster"),
-        }
-    }
-}
 
 /// What of the cluster decides which rights are needed.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +36,7 @@ pub(super) async fn check(client: &Client, inventory: &Inventory, objects: &[Dyn
         Err(error) => return vec![Finding::unseen(Code::Rights, &error)],
     };
     let needs = needs(inventory, objects, &situation);
-    let asked = needs.iter().map(|need| async move { (need, allowed(client, need).await) });
+    let asked = needs.iter().map(|need| async move { (need, access::allowed(client, need).await) });
     let answers: Vec<_> = stream::iter(asked).buffered(PARALLEL).collect().await;
     let mut missing = Vec::new();
     for (need, answer) in answers {
@@ -94,8 +66,7 @@ pub(super) async fn check(client: &Client, inventory: &Inventory, objects: &[Dyn
 pub async fn situation(client: &Client, inventory: &Inventory) -> Result<Situation, crate::k8s::Error> {
     let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
     let mut namespaces = BTreeSet::new();
-    let home = inventory.installation.namespace.to_string();
-    for name in inventory.watched().iter().map(ToString::to_string).chain([home]) {
+    for name in inventory.all_namespaces().into_iter().map(ToString::to_string) {
         match api.get_metadata_opt(&name).await.doing(|| format!("read namespace {name}")) {
             Ok(None) => {}
             Ok(Some(_)) => {
@@ -108,28 +79,6 @@ pub async fn situation(client: &Client, inventory: &Inventory) -> Result<Situati
         }
     }
     Ok(Situation { defined: clusters::defined(client).await?, namespaces })
-}
-
-async fn allowed(client: &Client, need: &Need) -> Result<bool, crate::k8s::Error> {
-    let Need { namespace, group, resource, verb } = need.clone();
-    let (resource, subresource) = match resource.split_once('/') {
-        Some((resource, sub)) => (resource.to_owned(), Some(sub.to_owned())),
-        None => (resource, None),
-    };
-    let attributes = ResourceAttributes {
-        namespace,
-        group: Some(group),
-        resource: Some(resource),
-        subresource,
-        verb: Some(verb),
-        ..ResourceAttributes::default()
-    };
-    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
-    let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let answer = reviews.create(&PostParams::default(), &review).await;
-    let answer = answer.doing(|| format!("ask whether you may {need}"))?;
-    Ok(answer.status.is_some_and(|status| status.allowed))
 }
 
 /// Everything that an installation, a later change of it and its removal do. Pure.

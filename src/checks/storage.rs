@@ -8,11 +8,8 @@ use kube::{Api, Client, ResourceExt, api::ListParams};
 use super::{Code, Finding};
 use crate::{
     inventory::{Inventory, StorageType},
-    k8s::Doing as _,
+    k8s::{Doing as _, storage_class::is_default},
 };
-
-/// Marks the class of claims that name none.
-const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 pub(super) async fn check(client: &Client, inventory: &Inventory) -> Vec<Finding> {
     let classes: Api<StorageClass> = Api::all(client.clone());
@@ -33,9 +30,7 @@ fn judge(inventory: &Inventory, classes: &[StorageClass]) -> Vec<Finding> {
         }
         let class = match &storage.class {
             Some(class) => classes.iter().find(|known| known.name_any() == class.as_str()),
-            None => classes
-                .iter()
-                .find(|known| known.annotations().get(DEFAULT_CLASS).is_some_and(|value| value == "true")),
+            None => classes.iter().find(|known| is_default(known)),
         };
         match (class, &storage.class) {
             (Some(class), _) => {
@@ -91,7 +86,7 @@ mod tests {
 
     fn class(name: &str, default: bool, grows: bool) -> StorageClass {
         serde_json::from_value(json!({
-            "metadata": {"name": name, "annotations": {DEFAULT_CLASS: default.to_string()}},
+            "metadata": {"name": name, "annotations": {"storageclass.kubernetes.io/is-default-class": default.to_string()}},
             "provisioner": "example.com/disks", "allowVolumeExpansion": grows,
         }))
         .unwrap()

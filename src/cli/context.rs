@@ -25,7 +25,7 @@ use crate::{
         client::{Connection, Target},
     },
     pki::Authority,
-    roles,
+    roles::{self, Files},
 };
 
 /// Flags that every verb takes, as typed. Each has an environment variable; the flag wins.
@@ -267,6 +267,14 @@ impl Context {
         }
         let checked = Checked::load(&self.inventory_file(None)?, &self.settings.given)?;
         Ok(self.inventory.get_or_init(|| checked))
+    }
+
+    /// What an installation needs of the files that the inventory names.
+    ///
+    /// # Errors
+    /// When one can't be read, or isn't what it should be.
+    pub fn files(&self, inventory: &Inventory) -> Result<Files, Failure> {
+        Ok(Files::read(inventory, self.inventory_folder())?.with_authority(self.authority(inventory)?))
     }
 
     /// The folder that paths in the inventory are relative to.

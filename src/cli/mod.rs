@@ -1,5 +1,6 @@
 //! The command line: one file per verb, and what the verbs share.
 
+mod args;
 mod codes;
 mod context;
 mod exit;

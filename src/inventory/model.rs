@@ -1,6 +1,6 @@
 //! The inventory after it was checked: types that can't be wrong, and every default filled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeMap as _};
 
@@ -54,6 +54,12 @@ impl Inventory {
     #[must_use]
     pub fn watched(&self) -> &[NamespaceName] {
         self.namespaces.watched.as_deref().unwrap_or(std::slice::from_ref(&self.installation.namespace))
+    }
+
+    /// The operator's namespace and those where databases may be.
+    #[must_use]
+    pub fn all_namespaces(&self) -> BTreeSet<&NamespaceName> {
+        self.watched().iter().chain([&self.installation.namespace]).collect()
     }
 
     /// The storage of primaries.

@@ -26,6 +26,13 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// The oldest Kubernetes that has everything that is used of it: its major and minor version.
 pub const OLDEST: (u32, u32) = (1, 33);
 
+/// The major and minor version of a server that says it is a version such as `1.32.7+vendor`.
+#[must_use]
+pub fn major_and_minor(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split(['.', '+', '-']).map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
+}
+
 /// Requests that may wait for the connection.
 const QUEUE: usize = 1024;
 

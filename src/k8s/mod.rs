@@ -1,5 +1,6 @@
 //! The only home of calls to the Kubernetes API.
 
+pub mod access;
 mod adoption;
 pub mod applier;
 pub mod apply;
@@ -18,6 +19,7 @@ pub mod port_forward;
 pub mod reasons;
 pub mod rollout;
 mod server;
+pub mod storage_class;
 pub mod wait;
 mod watching;
 

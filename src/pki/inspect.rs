@@ -99,6 +99,12 @@ pub fn not_after(certificate_pem: &str) -> Result<Timestamp, Error> {
         .and_then(timestamp)
 }
 
+/// Whole days from `now` until a certificate ends; negative once it has.
+#[must_use]
+pub fn days_left(not_after: Timestamp, now: Timestamp) -> i64 {
+    now.duration_until(not_after).as_hours().div_euclid(24)
+}
+
 /// Whether a certificate is in the last third of its validity, or past it.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ mod leaf;
 
 pub use authority::Authority;
 pub use bundle::{certificates, merged};
-pub use inspect::{Facts, issued_by, not_after, renewal_due};
+pub use inspect::{Facts, days_left, issued_by, not_after, renewal_due};
 pub use leaf::{Leaf, LeafRequest, Usage};
 
 use std::time::Duration;

@@ -44,10 +44,7 @@ impl Live {
     /// Nothing is there, and nothing is known: what files can hold. Keys stay out of files.
     #[must_use]
     pub fn unseen(inventory: &Inventory) -> Self {
-        let mut namespaces = vec![inventory.installation.namespace.to_string()];
-        namespaces.extend(inventory.watched().iter().map(ToString::to_string));
-        namespaces.sort_unstable();
-        namespaces.dedup();
+        let namespaces = inventory.all_namespaces().into_iter().map(ToString::to_string).collect();
         Self { namespaces, certificates: None }
     }
 }
@@ -147,11 +144,8 @@ pub fn components(
                 }
             }
             "pull-secrets" => {
-                let mut namespaces = vec![inventory.installation.namespace.as_str()];
-                namespaces.extend(inventory.watched().iter().map(AsRef::as_ref));
-                namespaces.sort_unstable();
-                namespaces.dedup();
-                objects.extend(files.pull_secrets(namespaces.into_iter())?);
+                let namespaces = inventory.all_namespaces();
+                objects.extend(files.pull_secrets(namespaces.into_iter().map(AsRef::as_ref))?);
             }
             "namespaces" => {
                 for object in &mut objects {

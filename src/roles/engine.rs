@@ -9,7 +9,10 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, ResourceExt as _, api::DynamicObject};
 
-use super::{Catalogue, Component, Files, Live, certificates, components, labels, record::Record};
+use super::{
+    Catalogue, Component, Files, Live, certificates, components, labels,
+    record::{Record, RecordError, Which, load_record},
+};
 use crate::{
     certificates::{Stored, store},
     inventory::Inventory,
@@ -132,33 +135,31 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Everything, the record last.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.components.iter().flat_map(|component| &component.items).chain([&self.record])
+    }
+
     /// Objects for which `wanted` holds.
     #[must_use]
     pub fn count(&self, wanted: impl Fn(&Change) -> bool) -> usize {
-        let items = self.components.iter().flat_map(|component| &component.items).chain([&self.record]);
-        items.filter(|item| wanted(&item.change)).count()
+        self.items().filter(|item| wanted(&item.change)).count()
     }
 
     /// Objects that could not be planned as usual, by kind of blindness.
     fn blindness(&self) -> Vec<String> {
-        let items = || self.components.iter().flat_map(|component| &component.items).chain([&self.record]);
-        let named = |wanted: &dyn Fn(&Item) -> bool| {
-            let found: Vec<String> = items()
+        let named = |wanted: fn(&Item) -> bool, what: &str| {
+            let found: Vec<String> = self
+                .items()
                 .filter(|item| wanted(item))
                 .map(|item| ObjectId::of(&item.object).to_string())
                 .collect();
-            found.join(", ")
+            (!found.is_empty()).then(|| format!("{what}: {}", found.join(", ")))
         };
-        let mut said = Vec::new();
-        if items().any(|item| item.change == Change::Hidden) {
-            let hidden = named(&|item| item.change == Change::Hidden);
-            said.push(format!("may not be read, so whether they change is unknown: {hidden}"));
-        }
-        if items().any(|item| item.compared) {
-            let compared = named(&|item| item.compared);
-            said.push(format!("the API server could not be asked what it would make of: {compared}"));
-        }
-        said
+        let hidden =
+            named(|item| item.change == Change::Hidden, "may not be read, so whether they change is unknown");
+        let compared = named(|item| item.compared, "the API server could not be asked what it would make of");
+        hidden.into_iter().chain(compared).collect()
     }
 
     /// Whether nothing has to be written.
@@ -179,7 +180,7 @@ pub enum PlanError {
     Request(#[from] k8s::Error),
     /// A record that is there already can't be understood.
     #[error(transparent)]
-    Record(#[from] super::record::RecordError),
+    Record(#[from] RecordError),
     /// A namespace that is going away didn't.
     #[error("a namespace is still being deleted: {0}")]
     Namespace(WaitError),
@@ -215,16 +216,8 @@ pub async fn plan(client: &Client, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> 
     }
     let mut record = Record::of(inventory, &components);
     let installation = &inventory.installation;
-    let previous = super::record::load_record(
-        client,
-        super::record::Which {
-            namespace: Some(installation.namespace.as_str()),
-            name: Some(installation.name.as_str()),
-            watching: None,
-        },
-    );
     let mut installed = None;
-    let previous = match previous.await {
+    let previous = match load_record(client, Which::exactly(installation)).await {
         Ok(previous) if !downgrade && newer(&previous.version, crate::VERSION) => {
             return Err(PlanError::Newer(previous.version));
         }
@@ -232,10 +225,8 @@ pub async fn plan(client: &Client, wanted: &Wanted<'_>, tell: impl Fn(&str)) -> 
             installed = Some(previous.version);
             previous.objects
         }
-        Err(super::record::RecordError::None) => Vec::new(),
-        Err(super::record::RecordError::Request(error))
-            if purpose == Purpose::Show && error.kind() == Kind::Forbidden =>
-        {
+        Err(RecordError::None) => Vec::new(),
+        Err(RecordError::Request(error)) if purpose == Purpose::Show && error.kind() == Kind::Forbidden => {
             blind.push(format!(
                 "what was installed before is unknown, and so is what would be removed: {}",
                 error.message()
@@ -325,12 +316,8 @@ async fn look(
     let installation = &inventory.installation;
     let set = labels::set_id(installation);
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let mut wanted: Vec<&str> = vec![installation.namespace.as_str()];
-    wanted.extend(inventory.watched().iter().map(AsRef::<str>::as_ref));
-    wanted.sort_unstable();
-    wanted.dedup();
     let (mut live, mut home_exists) = (Live::default(), true);
-    for name in wanted {
+    for name in inventory.all_namespaces().into_iter().map(AsRef::<str>::as_ref) {
         let found = match namespaces.get_opt(name).await.doing(|| format!("read namespace {name}")) {
             Ok(found) => found,
             // Who may not see namespaces works with those there are.

@@ -68,6 +68,15 @@ pub struct Which<'a> {
     pub watching: Option<&'a str>,
 }
 
+impl<'a> Which<'a> {
+    /// This installation and no other.
+    #[must_use]
+    pub fn exactly(installation: &'a Installation) -> Self {
+        let Installation { name, namespace, .. } = installation;
+        Self { namespace: Some(namespace.as_str()), name: Some(name.as_str()), watching: None }
+    }
+}
+
 impl Record {
     /// The record of what components come to. The certificates are in it, whoever makes them.
     #[must_use]

@@ -48,14 +48,14 @@ impl Before {
 /// # Errors
 /// What could not be put back.
 pub async fn roll_back(client: &Client, plan: &Plan, before: &Before) -> Result<usize, Vec<ObjectError>> {
-    let items = || plan.components.iter().flat_map(|component| &component.items).chain([&plan.record]);
-    let former: Vec<Item> = items()
+    let former: Vec<Item> = plan
+        .items()
         .filter(|item| matches!(item.change, Change::Change(_)) && !stays(item))
         .filter_map(|item| Some(described(item.live.as_ref()?, ObjectId::of(&item.object))))
         .chain(before.0.iter().map(|object| described(object, ObjectId::of(object))))
         .collect();
     let mut count = engine::apply(client, &former, engine::installer(true)).await?;
-    for item in items().filter(|item| item.change == Change::Create && !stays(item)) {
+    for item in plan.items().filter(|item| item.change == Change::Create && !stays(item)) {
         let id = ObjectId::of(&item.object);
         let gone = removal::delete(client, &id, GONE_WITHIN, |_| {}).await;
         match gone {

@@ -1,10 +1,6 @@
 //! `pgherd check`: what it sees, and that the roles it prints are exactly enough.
 
-use k8s_openapi::api::{
-    authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::{Namespace, ResourceQuota, ServiceAccount},
-    rbac::v1::Role,
-};
+use k8s_openapi::api::{core::v1::ResourceQuota, rbac::v1::Role};
 use kube::{
     Api,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
@@ -74,8 +70,8 @@ async fn a_cluster_is_looked_at_and_left_as_it_is() {
     installation.uninstall();
 }
 
-/// An administrator of the installation's two namespaces, who has no right but those of these objects.
-async fn administrator(installation: &Installation, roles: &Value) {
+/// Applies roles as the administrator of the cluster does.
+async fn grant(installation: &Installation, roles: &Value) {
     let client = &installation.cluster.client;
     for object in roles["items"].as_array().unwrap() {
         let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
@@ -83,13 +79,6 @@ async fn administrator(installation: &Installation, roles: &Value) {
         let api = kinds::api_of(client, &id).await.unwrap();
         api.patch(&id.name, &PatchParams::apply("an-administrator"), &Patch::Apply(&object)).await.unwrap();
     }
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &installation.home);
-    let request = TokenRequest { spec: TokenRequestSpec::default(), ..TokenRequest::default() };
-    let token = accounts.create_token_request("jane", &PostParams::default(), &request).await.unwrap();
-    let kubeconfig = fs_err::read_to_string(&installation.cluster.kubeconfig).unwrap();
-    let mut config: Value = serde_saphyr::from_str(&kubeconfig).unwrap();
-    config["users"][0]["user"] = json!({"token": token.status.unwrap().token});
-    installation.sandbox.file("jane.conf", &config.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,20 +88,14 @@ async fn an_administrator_of_two_namespaces_installs_with_the_roles_that_check_p
     // Definitions stay when an installation goes.
     installation.succeed(&["install", "-y"]);
     installation.uninstall();
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    for name in [&installation.home, &installation.databases] {
-        let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
-        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
-    }
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &installation.home);
-    let account = serde_json::from_value(json!({"metadata": {"name": "jane"}})).unwrap();
-    accounts.create(&PostParams::default(), &account).await.unwrap();
+    installation.make_namespaces().await;
+    installation.account("jane").await;
 
     let user = format!("system:serviceaccount:{}:jane", installation.home);
     let roles = parsed(&installation.succeed(&["check", "--role", "--user", &user, "-o", "json"]));
     let kinds: Vec<&Value> = roles["items"].as_array().unwrap().iter().map(|role| &role["kind"]).collect();
     assert_eq!(kinds, ["Role", "RoleBinding", "Role", "RoleBinding"], "nothing for the whole cluster");
-    administrator(&installation, &roles).await;
+    grant(&installation, &roles).await;
     let jane = |arguments: &[&str]| {
         let common = ["-i", "pgherd.toml", "--kubeconfig", "jane.conf", "--timeout", "90s"];
         installation.sandbox.run(&[arguments, &common].concat())
@@ -151,7 +134,5 @@ async fn an_administrator_of_two_namespaces_installs_with_the_roles_that_check_p
     assert!(again.stderr.contains("Nothing to do"), "{again}");
     let ran = jane(&["uninstall", "-y", "-n", &installation.home]);
     assert_eq!(ran.code, Some(0), "{ran}");
-    for name in [&installation.home, &installation.databases] {
-        namespaces.delete(name, &DeleteParams::default()).await.unwrap();
-    }
+    installation.delete_namespaces().await;
 }

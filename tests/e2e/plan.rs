@@ -1,10 +1,6 @@
 //! What an installation would do, told beforehand.
 
-use k8s_openapi::api::{
-    authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::ServiceAccount,
-    rbac::v1::ClusterRoleBinding,
-};
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::{Api, api::PostParams};
 use serde_json::{Value, json};
 
@@ -42,9 +38,7 @@ async fn who_may_only_read_gets_a_plan_that_says_what_it_could_not_see() {
     let Some(installation) = Installation::new("reader").await else { return };
     installation.succeed(&["install", "-y"]);
     let client = installation.cluster.client.clone();
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &installation.home);
-    let account = json!({"metadata": {"name": "reader"}});
-    accounts.create(&PostParams::default(), &serde_json::from_value(account).unwrap()).await.unwrap();
+    let token = installation.account("reader").await;
     let bindings: Api<ClusterRoleBinding> = Api::all(client);
     let binding = json!({
         "metadata": {
@@ -56,15 +50,6 @@ async fn who_may_only_read_gets_a_plan_that_says_what_it_could_not_see() {
     });
     let binding =
         bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
-    let request = TokenRequest { spec: TokenRequestSpec::default(), ..TokenRequest::default() };
-    let token = accounts.create_token_request("reader", &PostParams::default(), &request).await.unwrap();
-    let token = token.status.unwrap().token;
-
-    // The same cluster, as somebody else.
-    let mut config: Value =
-        serde_saphyr::from_str(&fs_err::read_to_string(&installation.cluster.kubeconfig).unwrap()).unwrap();
-    config["users"][0]["user"] = json!({"token": token});
-    installation.sandbox.file("reader.conf", &config.to_string());
     let ran = installation.sandbox.run(&[
         "plan",
         "-i",

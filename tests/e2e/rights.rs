@@ -7,7 +7,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api,
-    api::{DeleteParams, ListParams, Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
@@ -17,12 +17,7 @@ use crate::{cluster::Installation, databases::described};
 async fn rights_that_somebody_else_gives_are_named_and_then_used() {
     let Some(installation) = Installation::new("given").await else { return };
     installation.inventory(|text| format!("{text}\n[rbac]\ncreate = false\n"));
-    for namespace in [&installation.home, &installation.databases] {
-        let namespaces: Api<k8s_openapi::api::core::v1::Namespace> =
-            Api::all(installation.cluster.client.clone());
-        let namespace = serde_json::from_value(json!({"metadata": {"name": namespace}})).unwrap();
-        namespaces.create(&kube::api::PostParams::default(), &namespace).await.unwrap();
-    }
+    installation.make_namespaces().await;
     let ran = installation.run(&["install", "-y"]);
     assert_eq!(ran.code, Some(6), "{ran}");
     assert!(ran.stderr.contains("[PG-INSTALL-11]") && ran.stderr.contains("render access"), "{ran}");
@@ -53,11 +48,7 @@ async fn rights_that_somebody_else_gives_are_named_and_then_used() {
     let bindings: Api<RoleBinding> =
         Api::namespaced(installation.cluster.client.clone(), &installation.databases);
     assert!(bindings.get_opt(&installation.name).await.unwrap().is_some());
-    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> =
-        Api::all(installation.cluster.client.clone());
-    for namespace in [&installation.home, &installation.databases] {
-        namespaces.delete(namespace, &DeleteParams::default()).await.unwrap();
-    }
+    installation.delete_namespaces().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,13 +9,18 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    core::v1::{Namespace, ServiceAccount},
+};
 use kube::{
     Api, Client, Discovery, ResourceExt as _,
-    api::{DynamicObject, ListParams},
+    api::{DeleteParams, DynamicObject, ListParams, PostParams},
     config::{Config, KubeConfigOptions, Kubeconfig},
     discovery::verbs,
 };
 use pgherd::k8s::wait::{self, Look};
+use serde_json::{Value, json};
 
 use crate::sandbox::{Ran, Sandbox};
 
@@ -171,6 +176,39 @@ impl Installation {
         object.labels().get("app.kubernetes.io/instance") == Some(&self.name)
             || names.contains(&&object.name_any())
             || !usual && object.namespace().is_some_and(|namespace| names.contains(&&namespace))
+    }
+
+    /// Makes both namespaces, as somebody else than the installer does.
+    pub(crate) async fn make_namespaces(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.cluster.client.clone());
+        for name in [&self.home, &self.databases] {
+            let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+            namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+        }
+    }
+
+    /// Deletes both namespaces.
+    pub(crate) async fn delete_namespaces(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.cluster.client.clone());
+        for name in [&self.home, &self.databases] {
+            namespaces.delete(name, &DeleteParams::default()).await.unwrap();
+        }
+    }
+
+    /// Makes an account in the operator's namespace that has no rights yet, and a kube config `NAME.conf` with its token, which
+    /// is given back.
+    pub(crate) async fn account(&self, name: &str) -> String {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.cluster.client.clone(), &self.home);
+        let account = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        accounts.create(&PostParams::default(), &account).await.unwrap();
+        let request = TokenRequest { spec: TokenRequestSpec::default(), ..TokenRequest::default() };
+        let answer = accounts.create_token_request(name, &PostParams::default(), &request).await.unwrap();
+        let token = answer.status.unwrap().token;
+        let kubeconfig = fs_err::read_to_string(&self.cluster.kubeconfig).unwrap();
+        let mut config: Value = serde_saphyr::from_str(&kubeconfig).unwrap();
+        config["users"][0]["user"] = json!({"token": token});
+        self.sandbox.file(&format!("{name}.conf"), &config.to_string());
+        token
     }
 
     /// Waits until an object exists.

@@ -1,8 +1,7 @@
 //! `pgherd check`.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::introduction::{self, Introduction};
@@ -10,11 +9,9 @@ use crate::{
     checks::{self, Finding, Outcome, Subject, rights},
     cli::{
         Code, Context, Exit, Failure, Printer,
+        args::RolesArgs,
         output::{counted, wrap},
     },
-    inventory::Inventory,
-    k8s::client::Connection,
-    roles::{self, Catalogue, Files, Live},
 };
 
 /// Columns before the code.
@@ -41,9 +38,8 @@ pub struct Args {
     /// The user that these roles are for, instead of you
     #[arg(long, requires = "role", value_name = "USER")]
     user: Option<String>,
-    /// A folder whose subfolders replace roles that come with pgherd
-    #[arg(long, env = "PGHERD_ROLES_DIR", hide_env_values = true, value_name = "DIR")]
-    roles_dir: Option<PathBuf>,
+    #[command(flatten)]
+    roles: RolesArgs,
 }
 
 /// What fails a run.
@@ -79,17 +75,16 @@ impl Args {
         let named = context.inventory()?;
         let inventory = &named.inventory;
         super::install::agree(context, inventory)?;
-        let catalogue = Catalogue::load(self.roles_dir.as_deref())?;
-        let files =
-            Files::read(inventory, context.inventory_folder())?.with_authority(context.authority(inventory)?);
+        let catalogue = self.roles.catalogue()?;
+        let files = context.files(inventory)?;
         let connection = context.connection().await?;
+        let subject = Subject { connection, inventory, catalogue: &catalogue, files: &files };
         if self.role {
-            return self.print_roles(context, connection, inventory, &catalogue, &files).await;
+            return print_roles(context, subject, self.user).await;
         }
         let introduction = Introduction::of(context, named);
         introduction.tell(&context.printer);
         introduction::tell_cluster(&context.printer, connection);
-        let subject = Subject { connection, inventory, catalogue: &catalogue, files: &files };
         let findings = checks::run(subject).await?;
         let checked = Checked::of(&findings);
         let printer = &context.printer;
@@ -105,29 +100,20 @@ impl Args {
         Err(Failure::new(Code::CheckFailed, format!("{} not as it should be", counted(bad, "thing")))
             .next("What is wrong stands above; `pgherd explain CODE` says what a check is about."))
     }
+}
 
-    async fn print_roles(
-        self,
-        context: &Context,
-        connection: &Connection,
-        inventory: &Inventory,
-        catalogue: &Catalogue,
-        files: &Files,
-    ) -> Result<Exit, Failure> {
-        let situation = rights::situation(&connection.client, inventory).await?;
-        let live = Live::unseen(inventory);
-        let components = roles::components(catalogue, inventory, files, &live, Timestamp::now())?;
-        let own = components.into_iter().filter(|component| !component.external);
-        let objects: Vec<_> = own.flat_map(|component| component.objects).collect();
-        let needs = rights::needs(inventory, &objects, &situation);
-        let user = self.user.unwrap_or_else(|| connection.user.clone());
-        let roles = rights::roles(inventory, &needs, &user);
-        let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": roles});
-        let documents: Result<Vec<String>, _> = roles.iter().map(serde_saphyr::to_string).collect();
-        let documents = documents.map_err(Failure::internal)?;
-        context.printer.result(&list, || documents.join("---\n"))?;
-        Ok(Exit::Success)
-    }
+/// Prints the roles that allow `user`, or else the caller, everything that the installation needs.
+async fn print_roles(context: &Context, subject: Subject<'_>, user: Option<String>) -> Result<Exit, Failure> {
+    let Subject { connection, inventory, .. } = subject;
+    let situation = rights::situation(&connection.client, inventory).await?;
+    let needs = rights::needs(inventory, &subject.objects()?, &situation);
+    let user = user.unwrap_or_else(|| connection.user.clone());
+    let roles = rights::roles(inventory, &needs, &user);
+    let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": roles});
+    let documents: Result<Vec<String>, _> = roles.iter().map(serde_saphyr::to_string).collect();
+    let documents = documents.map_err(Failure::internal)?;
+    context.printer.result(&list, || documents.join("---\n"))?;
+    Ok(Exit::Success)
 }
 
 impl<'a> Checked<'a> {

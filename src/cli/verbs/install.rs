@@ -1,6 +1,6 @@
 //! `pgherd install`.
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
 use futures::future::join_all;
 use serde::Serialize;
@@ -9,6 +9,7 @@ use super::introduction::{self, Introduction};
 use crate::{
     cli::{
         Code, Context, Exit, Failure, Printer,
+        args::RolesArgs,
         output::{counted, elapsed},
     },
     inventory::Inventory,
@@ -20,7 +21,6 @@ use crate::{
         wait::WaitError,
     },
     roles::{
-        Catalogue, Files,
         engine::{self, ObjectError, Plan, PlannedComponent, Purpose, Wanted},
         removal,
         rollback::{self, Before},
@@ -30,9 +30,8 @@ use crate::{
 /// How to install.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A folder whose subfolders replace roles that come with pgherd
-    #[arg(long, env = "PGHERD_ROLES_DIR", hide_env_values = true, value_name = "DIR")]
-    roles_dir: Option<PathBuf>,
+    #[command(flatten)]
+    roles: RolesArgs,
     /// Take over fields that somebody else set in the meantime
     #[arg(long)]
     force_conflicts: bool,
@@ -41,17 +40,15 @@ pub struct Args {
     allow_downgrade: bool,
 }
 
-/// How to bring an installation to what its inventory says.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
-pub(super) struct Manner {
-    pub(super) roles_dir: Option<PathBuf>,
-    pub(super) force_conflicts: bool,
-    pub(super) allow_downgrade: bool,
-    /// Whether there has to be an installation.
-    pub(super) existing: bool,
-    /// Whether to go back when it fails.
-    pub(super) rollback_on_failure: bool,
+/// Whether there is to be an installation already.
+pub(super) enum Manner {
+    /// There may be one.
+    Install,
+    /// There has to be one.
+    Update {
+        /// Whether to go back when it fails.
+        rollback_on_failure: bool,
+    },
 }
 
 #[derive(Serialize)]
@@ -81,26 +78,20 @@ impl Args {
     /// # Errors
     /// When the inventory is wrong, the cluster can't be reached, something is refused, or doesn't become ready.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Self { roles_dir, force_conflicts, allow_downgrade } = self;
-        Manner { roles_dir, force_conflicts, allow_downgrade, existing: false, rollback_on_failure: false }
-            .run(context)
-            .await
+        self.carry_out(context, &Manner::Install).await
     }
-}
 
-impl Manner {
     /// Plans, asks, applies and waits.
-    pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Self { roles_dir, force_conflicts, allow_downgrade, existing, rollback_on_failure } = self;
+    pub(super) async fn carry_out(self, context: &Context, manner: &Manner) -> Result<Exit, Failure> {
+        let Self { roles, force_conflicts, allow_downgrade } = self;
         let started = Instant::now();
         let checked = context.inventory()?;
         let inventory = &checked.inventory;
         agree(context, inventory)?;
         let introduction = Introduction::of(context, checked);
         introduction.tell(&context.printer);
-        let catalogue = Catalogue::load(roles_dir.as_deref())?;
-        let files =
-            Files::read(inventory, context.inventory_folder())?.with_authority(context.authority(inventory)?);
+        let catalogue = roles.catalogue()?;
+        let files = context.files(inventory)?;
         let connection = context.connection().await?;
         let printer = &context.printer;
         introduction::tell_cluster(printer, connection);
@@ -118,7 +109,7 @@ impl Manner {
         };
         let plan = engine::plan(&connection.client, &wanted, tell).await?;
         match plan.installed.as_deref() {
-            None if existing => {
+            None if matches!(manner, Manner::Update { .. }) => {
                 return Err(Failure::new(Code::NoInstallation, "there is nothing to update")
                     .next("`pgherd install` installs it."));
             }
@@ -145,14 +136,11 @@ impl Manner {
         context.confirm("  Continue?").await?;
         printer.line("");
 
-        let before = if rollback_on_failure {
-            Before::of(&connection.client, &plan).await?
-        } else {
-            Before::default()
-        };
+        let rollback = matches!(manner, Manner::Update { rollback_on_failure: true });
+        let before = if rollback { Before::of(&connection.client, &plan).await? } else { Before::default() };
         let run = Run { context, connection, plan: &plan, inventory, how };
         let components = match run.all().await {
-            Err(failure) if rollback_on_failure => return Err(run.back(&before, failure).await),
+            Err(failure) if rollback => return Err(run.back(&before, failure).await),
             outcome => outcome?,
         };
         let installation = &inventory.installation;

@@ -1,6 +1,6 @@
 //! `pgherd plan`.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,15 +10,12 @@ use super::{
     introduction::{self, Introduction},
 };
 use crate::{
-    cli::{Context, Exit, Failure, output::wrap},
+    cli::{Context, Exit, Failure, args::RolesArgs, output::wrap},
     k8s::{
         kinds::ObjectId,
         plan::{Change, FieldChange},
     },
-    roles::{
-        Catalogue, Files,
-        engine::{self, Plan, Purpose, Wanted},
-    },
+    roles::engine::{self, Plan, Purpose, Wanted},
 };
 
 /// Columns for the names of objects; what the change means stands right of them.
@@ -30,9 +27,8 @@ const WIDTH: usize = 80;
 /// How to plan.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A folder whose subfolders replace roles that come with pgherd
-    #[arg(long, env = "PGHERD_ROLES_DIR", hide_env_values = true, value_name = "DIR")]
-    roles_dir: Option<PathBuf>,
+    #[command(flatten)]
+    roles: RolesArgs,
     /// End with exit code 10 when there is something to do, instead of 0
     #[arg(long)]
     detailed_exitcode: bool,
@@ -88,14 +84,13 @@ impl Args {
     /// # Errors
     /// When the inventory is wrong, the cluster can't be reached, or an object would be refused.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Self { roles_dir, detailed_exitcode, force_conflicts } = self;
+        let Self { roles, detailed_exitcode, force_conflicts } = self;
         let checked = context.inventory()?;
         agree(context, &checked.inventory)?;
         let introduction = Introduction::of(context, checked);
         introduction.tell(&context.printer);
-        let catalogue = Catalogue::load(roles_dir.as_deref())?;
-        let files = Files::read(&checked.inventory, context.inventory_folder())?
-            .with_authority(context.authority(&checked.inventory)?);
+        let catalogue = roles.catalogue()?;
+        let files = context.files(&checked.inventory)?;
         let connection = context.connection().await?;
         introduction::tell_cluster(&context.printer, connection);
         let wanted = Wanted {

@@ -2,9 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::Permissions,
     io::Write as _,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -17,10 +15,12 @@ use crate::{
     certificates::Source,
     cli::{
         Code, Context, Exit, Failure,
+        args::RolesArgs,
         output::{Format, counted},
     },
     inventory::Inventory,
     roles::{self, Catalogue, Files, Live, certificates, record::Record},
+    temporary,
 };
 
 /// The first line of every file, by which the next run knows it again.
@@ -35,9 +35,8 @@ pub struct Args {
     /// Only these parts: `definitions`, `namespaces`, `access`, `operator` or `record`
     #[arg(value_name = "PART")]
     parts: Vec<String>,
-    /// A folder whose subfolders replace roles that come with pgherd
-    #[arg(long, env = "PGHERD_ROLES_DIR", hide_env_values = true, value_name = "DIR")]
-    roles_dir: Option<PathBuf>,
+    #[command(flatten)]
+    roles: RolesArgs,
 }
 
 /// One part of an installation.
@@ -63,10 +62,10 @@ impl Args {
     /// # Errors
     /// When the inventory or a role is wrong, there is no such part, or something can't be written.
     pub fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Self { parts: wanted, roles_dir } = self;
+        let Self { parts: wanted, roles } = self;
         let checked = context.inventory()?;
         context.printer.report(&checked.warnings);
-        let catalogue = Catalogue::load(roles_dir.as_deref())?;
+        let catalogue = roles.catalogue()?;
         let files = Files::read(&checked.inventory, context.inventory_folder())?.without_secrets();
         let mut parts = render(&catalogue, &checked.inventory, &files)?;
         if let Some(unknown) = wanted.iter().find(|name| !parts.iter().any(|part| part.name == **name)) {
@@ -165,8 +164,7 @@ fn write(folder: &Path, parts: &[Part], complete: bool) -> Result<Written, Failu
 
 /// Puts a file in the place of another, whole or not at all.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile_in(folder)?;
+    let mut file = temporary::beside(path, 0o644)?;
     file.write_all(text.as_bytes())?;
     file.persist(path)?;
     Ok(())

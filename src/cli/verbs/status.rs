@@ -2,24 +2,27 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, ResourceExt as _};
+use jiff::Timestamp;
+use kube::ResourceExt as _;
 use serde::Serialize;
 
-use super::show::view::{self, Summary};
+use super::{
+    show::view::{self, Summary},
+    target,
+};
 use crate::{
     cli::{
         Context, Exit, Failure,
         output::{counted, table, wrap},
     },
     inventory::Inventory,
-    k8s::{Doing as _, Kind, client::Connection, clusters, plan::Change, rollout},
+    k8s::{client::Connection, clusters, plan::Change, rollout},
     pki,
     roles::{
         Catalogue, Files, certificates,
         engine::{self, Purpose, Wanted},
         labels,
-        record::{Record, Which, load_record},
+        record::{Record, load_record},
     },
 };
 
@@ -103,19 +106,9 @@ impl Args {
     /// # Errors
     /// When there is none, the cluster can't be asked, or the operator isn't ready.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let given = match context.settings.inventory {
-            Some(_) => Some(&context.inventory()?.inventory),
-            None => None,
-        };
+        let given = target::inventory(context)?;
         let connection = context.connection().await?;
-        let installation = given.map(|inventory| &inventory.installation);
-        let named = context.settings.namespace.as_ref().map(AsRef::as_ref);
-        let which = Which {
-            namespace: named.or(installation.map(|installation| installation.namespace.as_str())),
-            name: installation.map(|installation| installation.name.as_str()),
-            watching: None,
-        };
-        let record = load_record(&connection.client, which).await?;
+        let record = load_record(&connection.client, target::installation(context, given)).await?;
         let status = look(context, connection, &record, given).await?;
         let healthy = status.operator.ready && status.definitions != Definitions::Missing;
         context.printer.result(&status, || status.text())?;
@@ -193,8 +186,11 @@ async fn planned(
     let catalogue = Catalogue::load(None)?;
     // Where the inventory's file is, nobody knows but who names it.
     let beside = !inventory.images.written.pull_secret_manifests.is_empty();
-    let files = if given { Files::read(inventory, context.inventory_folder())? } else { Files::default() };
-    let files = files.with_authority(context.authority(inventory)?);
+    let files = if given {
+        context.files(inventory)?
+    } else {
+        Files::default().with_authority(context.authority(inventory)?)
+    };
     let wanted = Wanted {
         catalogue: &catalogue,
         inventory,
@@ -245,18 +241,13 @@ async fn certificate(
     namespace: &str,
     name: &str,
 ) -> Result<Option<Certificate>, crate::k8s::Error> {
-    let secrets: Api<Secret> = Api::namespaced(connection.client.clone(), namespace);
-    let found = match secrets.get_opt(name).await.doing(|| format!("read secret {namespace}/{name}")) {
-        Err(error) if error.kind() == Kind::NotFound => None,
-        other => other?,
-    };
+    let found = clusters::secret(&connection.client, namespace, name).await?;
     let Some(secret) = found else { return Ok(None) };
     let data = secret.data.as_ref();
     let text = ["tls.crt", "ca.crt"].iter().find_map(|key| data?.get(*key));
     let text = text.and_then(|bytes| std::str::from_utf8(&bytes.0).ok());
     let Some(Ok(until)) = text.map(pki::not_after) else { return Ok(None) };
-    let days = until.duration_since(jiff::Timestamp::now()).as_hours() / 24;
-    Ok(Some(Certificate { name: secret.name_any(), days }))
+    Ok(Some(Certificate { name: secret.name_any(), days: pki::days_left(until, Timestamp::now()) }))
 }
 
 impl Status {

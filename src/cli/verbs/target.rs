@@ -5,8 +5,23 @@ use kube::{Client, ResourceExt as _};
 use crate::{
     api::postgres_cluster::PostgresCluster,
     cli::{Code, Context, Failure},
+    inventory::Inventory,
     k8s::{client::Connection, clusters},
+    roles::record::Which,
 };
+
+/// The inventory, if one was named.
+pub(super) fn inventory(context: &Context) -> Result<Option<&Inventory>, Failure> {
+    let named = context.settings.inventory.as_ref().map(|_| context.inventory()).transpose()?;
+    Ok(named.map(|checked| &checked.inventory))
+}
+
+/// The installation that is meant: by `-n`, or else by the inventory.
+pub(super) fn installation<'a>(context: &'a Context, inventory: Option<&'a Inventory>) -> Which<'a> {
+    let given = inventory.map(|inventory| Which::exactly(&inventory.installation)).unwrap_or_default();
+    let named = context.settings.namespace.as_ref().map(AsRef::as_ref);
+    Which { namespace: named.or(given.namespace), ..given }
+}
 
 /// The namespace that was named, or else that of the context.
 pub(super) fn namespace(context: &Context, connection: &Connection) -> String {

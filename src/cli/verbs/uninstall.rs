@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use serde::Serialize;
 
+use super::target;
 use crate::{
     cli::{
         Code, Context, Exit, Failure,
@@ -13,7 +14,6 @@ use crate::{
     k8s::{Kind, client::Connection, clusters, kinds::ObjectId, lease},
     roles::{
         labels,
-        record::Which,
         removal::{self, Found},
     },
 };
@@ -71,19 +71,9 @@ impl Args {
     /// # Errors
     /// When there is none, clusters stand against it, it isn't confirmed, or something doesn't go.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let inventory = match context.settings.inventory {
-            Some(_) => Some(&context.inventory()?.inventory),
-            None => None,
-        };
+        let inventory = target::inventory(context)?;
         let connection = context.connection().await?;
-        let installation = inventory.map(|inventory| &inventory.installation);
-        let named = context.settings.namespace.as_ref().map(AsRef::as_ref);
-        let which = Which {
-            namespace: named.or(installation.map(|installation| installation.namespace.as_str())),
-            name: installation.map(|installation| installation.name.as_str()),
-            watching: None,
-        };
-        let found = removal::find(&connection.client, which).await?;
+        let found = removal::find(&connection.client, target::installation(context, inventory)).await?;
         let fate = self.decide(connection, &found).await?;
         show(context, connection, &found, &fate);
         let name = found.installation.name.as_str();

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::Imported;
+use crate::temporary;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -89,7 +90,7 @@ impl Transaction {
     fn file(&mut self, path: &Path, contents: NamedTempFile, force: bool) -> Result<(), WriteError> {
         let failed = |error| WriteError::Write { file: path.to_owned(), error };
         if force && path.is_file() {
-            let before = temporary(path, 0o600).map_err(failed)?.into_temp_path();
+            let before = temporary::beside(path, 0o600).map_err(failed)?.into_temp_path();
             fs_err::rename(path, &before).map_err(failed)?;
             self.steps.push(Step::Replaced(path.to_owned(), before));
             contents.persist(path).map_err(|error| failed(error.error))?;
@@ -104,18 +105,9 @@ impl Transaction {
     }
 }
 
-/// A file beside another one, so that it can be moved there at once.
-fn temporary(beside: &Path, mode: u32) -> std::io::Result<NamedTempFile> {
-    let folder = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new()
-        .prefix(".pgherd-import-")
-        .permissions(std::fs::Permissions::from_mode(mode))
-        .tempfile_in(folder)
-}
-
 fn contents(path: &Path, mode: u32, text: &str) -> Result<NamedTempFile, WriteError> {
     let write = || {
-        let mut file = temporary(path, mode)?;
+        let mut file = temporary::beside(path, mode)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         Ok(file)

@@ -1,9 +1,7 @@
 //! `pgherd certs export`.
 
 use std::{
-    fs::Permissions,
     io::Write as _,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -20,6 +18,7 @@ use crate::{
     k8s::{Doing as _, clusters},
     pki::{certificates, merged},
     postgres::login,
+    temporary,
 };
 
 /// What to export.
@@ -129,15 +128,11 @@ async fn of_cluster(context: &Context, name: &str) -> Result<String, Failure> {
 
 /// Puts the file there whole or not at all, and never with a key that others could read meanwhile.
 fn write(file: &Path, bundle: &str, key: Option<&SecretString>, force: bool) -> Result<(), Failure> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mode = if key.is_some() { 0o600 } else { 0o644 };
     let unwritable = |error: std::io::Error| {
         Failure::new(Code::Output, format!("{} can't be written", file.display())).because(error.to_string())
     };
-    let mut temporary = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder)
-        .map_err(unwritable)?;
+    let mut temporary = temporary::beside(file, mode).map_err(unwritable)?;
     temporary.write_all(bundle.as_bytes()).map_err(unwritable)?;
     if let Some(key) = key {
         temporary.write_all(key.expose_secret().as_bytes()).map_err(unwritable)?;
@@ -157,6 +152,8 @@ fn exists(file: &Path) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

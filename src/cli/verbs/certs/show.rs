@@ -19,7 +19,7 @@ use crate::{
     domain::cluster_names::ROOT_AUTHORITY_SECRET,
     inventory::NamespaceMode,
     k8s::{Doing as _, Error, Kind},
-    pki::{Facts, Usage},
+    pki::{Facts, Usage, days_left},
     roles::labels,
 };
 
@@ -160,7 +160,7 @@ fn row(
         namespace: secret.namespace().unwrap_or_default(),
         secret: secret.name_any(),
         kind: kind.unwrap_or(usage).to_owned(),
-        days_left: now.duration_until(facts.not_after).as_hours().div_euclid(24),
+        days_left: days_left(facts.not_after, now),
         not_after: facts.not_after,
         subject: facts.subject,
         issuer: facts.issuer,

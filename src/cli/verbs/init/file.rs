@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::draft::Draft;
-use crate::cli::{Code, Failure};
+use crate::{
+    cli::{Code, Failure},
+    temporary,
+};
 
 /// A file that may not be there yet.
 #[derive(Debug)]
@@ -73,15 +76,12 @@ impl File {
     fn replace(&self, text: &str) -> std::io::Result<()> {
         // A link stays one, and what it leads to is replaced.
         let target = if self.text.is_some() { fs_err::canonicalize(&self.path)? } else { self.path.clone() };
-        let folder =
-            if self.text.is_some() { target.parent().unwrap_or(Path::new("/")) } else { self.folder() };
         // A new file gets what the umask leaves of this; an existing one keeps what it has.
         let mode = match &self.text {
             Some(_) => fs_err::metadata(&target)?.permissions(),
             None => std::fs::Permissions::from_mode(0o666),
         };
-        let mut temporary =
-            tempfile::Builder::new().prefix(".pgherd-").permissions(mode.clone()).tempfile_in(folder)?;
+        let mut temporary = temporary::beside(&target, mode.mode())?;
         temporary.write_all(text.as_bytes())?;
         if self.text.is_some() {
             temporary.as_file().set_permissions(mode)?;

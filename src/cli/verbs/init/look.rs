@@ -3,26 +3,22 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::join_all;
-use k8s_openapi::api::{
-    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
-    core::v1::Namespace,
-    storage::v1::StorageClass,
-};
-use kube::{
-    Api, Client, ResourceExt as _,
-    api::{ListParams, PostParams},
-};
+use k8s_openapi::api::{core::v1::Namespace, storage::v1::StorageClass};
+use kube::{Api, Client, ResourceExt as _, api::ListParams};
 
 use super::seen::{Class, Cluster, Installed, Look};
 use crate::{
-    k8s::{Doing as _, Error, client::Connection},
+    k8s::{
+        Doing as _, Error,
+        access::{self, Need},
+        client::Connection,
+        storage_class::is_default,
+    },
     roles::record::{self, RecordError},
 };
 
 /// How long to look for one kind of thing. The client itself would try again for minutes.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 /// What an installer does in the whole cluster.
 const EVERYWHERE: &[Right] = &[
@@ -118,21 +114,13 @@ pub(super) async fn missing_rights(client: &Client, ours: &Installed, follows: b
 
 async fn may(client: &Client, namespace: Option<&str>, right: &Right, verb: &str) -> Result<bool, Error> {
     let Right { group, resource, .. } = right;
-    let attributes = ResourceAttributes {
+    let need = Need {
         namespace: namespace.map(str::to_owned),
-        group: Some((*group).to_owned()),
-        resource: Some((*resource).to_owned()),
-        verb: Some(verb.to_owned()),
-        ..ResourceAttributes::default()
+        group: (*group).to_owned(),
+        resource: (*resource).to_owned(),
+        verb: verb.to_owned(),
     };
-    let spec = SelfSubjectAccessReviewSpec {
-        resource_attributes: Some(attributes),
-        ..SelfSubjectAccessReviewSpec::default()
-    };
-    let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let answer = reviews.create(&PostParams::default(), &review).await.doing(|| "ask for own rights")?;
-    Ok(answer.status.is_some_and(|status| status.allowed))
+    access::allowed(client, &need).await
 }
 
 async fn openshift(client: &Client) -> Look<bool> {
@@ -147,7 +135,7 @@ async fn classes(client: &Client) -> Look<Vec<Class>> {
     let list = patient(async { classes.list(&all).await.doing(|| "list storage classes") }).await?;
     let class = |class: StorageClass| Class {
         name: class.name_any(),
-        default: class.annotations().get(DEFAULT_CLASS).is_some_and(|text| text == "true"),
+        default: is_default(&class),
         expands: class.allow_volume_expansion == Some(true),
         provisioner: class.provisioner,
     };

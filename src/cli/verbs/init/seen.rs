@@ -1,6 +1,6 @@
 //! What was seen of a cluster, and what it means for an installation. Pure.
 
-use crate::k8s::client::OLDEST;
+use crate::k8s::client::{OLDEST, major_and_minor};
 
 /// A cluster, as far as the caller may look. Of what couldn't be looked at there is the reason.
 #[derive(Clone, Debug)]
@@ -140,8 +140,7 @@ impl Cluster {
 
 /// Whether a version such as `1.32.7+vendor` is too old. One that isn't understood may be right.
 fn older(version: &str) -> bool {
-    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
-    matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) < OLDEST)
+    major_and_minor(version).is_some_and(|version| version < OLDEST)
 }
 
 fn unseen(what: &str, why: &str) -> String {

@@ -151,7 +151,7 @@ pub(in crate::cli::verbs) fn detail(cluster: &PostgresCluster, seen: &Seen<'_>, 
         members: members.collect(),
         services: services(cluster, seen.services),
         conditions: troubles(cluster),
-        certificate_days: expiry.map(|expiry| expiry.duration_since(now).as_hours().div_euclid(24)),
+        certificate_days: expiry.map(|expiry| pki::days_left(expiry, now)),
     }
 }
 
