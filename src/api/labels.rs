@@ -113,6 +113,11 @@ pub const PGBACKREST_CLOUD_LOG_VOLUME: &str = prefixed!("pgbackrest-cloud-log-vo
 pub const EXPORTER_COLLECTORS: &str = prefixed!("postgres-exporter-collectors");
 /// Annotation on the resource, set before it is deleted: `true` leaves its volumes behind. Not one of the 5.x operator.
 pub const KEEP_VOLUMES: &str = "pgherd.io/keep-volumes";
+/// Annotation on instance pods: a digest of what the cluster's description asks of them. Not one of the 5.x operator.
+pub const INPUTS: &str = "pgherd.io/inputs";
+/// Annotation on instance pods: the image of the database, where the cluster's description names it. Not one of the 5.x
+/// operator.
+pub const NAMED_IMAGE: &str = "pgherd.io/image";
 /// Annotation on backup jobs: the configuration the backup was made with.
 pub const PGBACKREST_CONFIG_NAME: &str = prefixed!("pgbackrest-config");
 /// Annotation on backup objects: hash of the repository settings they were made for.

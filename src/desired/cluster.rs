@@ -36,6 +36,8 @@ pub struct Cluster {
     pub metadata: ExtraMetadata,
     /// Image of the database container.
     pub image: String,
+    /// Whether the cluster names that image; else it is the installation's.
+    pub image_is_named: bool,
     /// When the kubelet pulls images; none leaves it to Kubernetes.
     pub image_pull_policy: Option<String>,
     /// Secrets that open the registry.

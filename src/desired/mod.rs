@@ -4,6 +4,7 @@ pub mod access;
 pub mod cluster;
 pub mod config_maps;
 pub mod disruption_budget;
+pub mod inputs;
 pub mod meta;
 pub mod pod;
 pub mod secrets;

@@ -1,13 +1,17 @@
 //! The StatefulSet of an instance. Each instance has one of its own, so that instances can differ, be replaced and be
 //! resized one at a time.
 
-use k8s_openapi::api::{
-    apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy},
-    core::v1::PodTemplateSpec,
+use k8s_openapi::{
+    api::{
+        apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy},
+        core::v1::PodTemplateSpec,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
 use super::{
     cluster::{Cluster, InstanceSet},
+    inputs::Inputs,
     meta::{self, Labels},
     pod,
 };
@@ -21,6 +25,13 @@ fn pod_labels(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> 
         (labels::PATRONI, cluster.names.leader().as_str()),
     ]));
     own
+}
+
+/// Labels and annotations of an instance's pod, with what it was made from.
+fn pod_meta(cluster: &Cluster, set: &InstanceSet, own: Labels) -> ObjectMeta {
+    let mut meta = meta::pod_meta(cluster, own, &[&set.metadata]);
+    meta.annotations.get_or_insert_default().extend(Inputs::of(cluster, set).annotations());
+    meta
 }
 
 /// The StatefulSet of `instance`.
@@ -42,7 +53,7 @@ pub fn build(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> S
             }),
             revision_history_limit: Some(0),
             template: PodTemplateSpec {
-                metadata: Some(meta::pod_meta(cluster, own, &[&set.metadata])),
+                metadata: Some(pod_meta(cluster, set, own)),
                 spec: Some(pod::spec(cluster, set, instance)),
             },
             ..StatefulSetSpec::default()

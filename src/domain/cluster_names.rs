@@ -42,6 +42,12 @@ impl ClusterNames {
         self.with("ha-config")
     }
 
+    /// Endpoints in which Patroni keeps which replicas are synchronous.
+    #[must_use]
+    pub fn patroni_sync(&self) -> String {
+        self.with("ha-sync")
+    }
+
     /// Service that resolves to the address of [`Self::leader`]; what applications connect to.
     #[must_use]
     pub fn primary_service(&self) -> String {

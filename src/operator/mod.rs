@@ -7,7 +7,7 @@ mod namespaces;
 mod run;
 mod serve;
 #[cfg(test)]
-mod test_support;
+pub(crate) mod test_support;
 
 pub use certificates::Certificates;
 pub use namespaces::{Followed, Marks};

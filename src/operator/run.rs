@@ -289,7 +289,7 @@ fn course(pod: &Pod) -> Option<u64> {
         (pod.uid(), trace),
         pod.labels(),
         (state.primary, state.ready, state.running),
-        state.patroni_state,
+        (state.patroni_state, state.replication, state.pending_restart),
         state.waiting,
     ))
 }

@@ -49,14 +49,21 @@ pub struct PodState {
     pub terminating: bool,
     /// Patroni's word for what PostgreSQL does, such as `running` or `creating replica`.
     pub patroni_state: Option<String>,
+    /// Patroni's word for how a replica gets what the primary writes, such as `streaming`.
+    pub replication: Option<String>,
+    /// A parameter waits for PostgreSQL to be restarted.
+    pub pending_restart: bool,
     /// Why it isn't ready, as far as Kubernetes knows.
     pub waiting: Option<String>,
 }
 
 /// Patroni's annotation, as far as it is used here.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct PatroniStatus {
     state: Option<String>,
+    replication_state: Option<String>,
+    pending_restart: bool,
 }
 
 impl Instance {
@@ -144,6 +151,8 @@ pub fn pod_state(pod: &Pod) -> PodState {
         running,
         terminating: pod.metadata.deletion_timestamp.is_some(),
         patroni_state: patroni.state.filter(|_| running),
+        replication: patroni.replication_state.filter(|_| running),
+        pending_restart: running && patroni.pending_restart,
         waiting: waiting_reason(&status),
     }
 }

@@ -3,11 +3,14 @@
 
 mod apply;
 pub mod build;
+mod control;
 mod databases;
 mod error;
 mod finalize;
 pub mod instances;
 mod patroni;
+mod roll;
+pub mod rollout;
 pub mod status;
 mod story;
 pub mod validate;
@@ -22,7 +25,7 @@ use self::{
 };
 use crate::{
     api::{
-        conditions::READY,
+        conditions::{PROGRESSING, READY},
         coverage::{self, Effect},
         postgres_cluster::PostgresCluster,
     },
@@ -118,7 +121,7 @@ async fn follow(
     status::write(client, &resource, &after).await?;
     Ok(if cluster.shutdown {
         Outcome::Paused
-    } else if status::holds(Some(&after), READY) {
+    } else if status::holds(Some(&after), READY) && !status::holds(Some(&after), PROGRESSING) {
         Outcome::Ready
     } else {
         Outcome::Progressing
@@ -182,7 +185,9 @@ async fn bring_about(
         databases::apply(client, cluster, primary, &wanted, story).await?;
         users_revision = Some(wanted.revision.clone());
     }
+    let pending = roll::go_on(client, cluster, &plan, &objects, story).await?;
     let seen = status::Seen {
+        pending: pending.as_ref(),
         instances: &observed,
         plan: &plan,
         system_identifier: system_identifier.as_deref(),

@@ -13,6 +13,7 @@ use super::{
     Story,
     error::Error,
     instances::{Instance, Plan},
+    roll::Pending,
     validate::Problem,
 };
 use crate::{
@@ -41,6 +42,8 @@ pub struct Seen<'a> {
     pub users_revision: Option<&'a str>,
     /// Whether that revision is the wanted one.
     pub users_current: bool,
+    /// What is being changed about the instances.
+    pub pending: Option<&'a Pending>,
 }
 
 /// The status of a cluster that is followed.
@@ -88,7 +91,14 @@ pub fn followed(
     condition(ACCEPTED, (true, "Valid", "the description is being followed".to_owned()));
     condition(INITIALIZED, initialized(seen));
     condition(READY, readiness(cluster, seen, ready, wanted));
-    conditions::remove_condition(&mut status.conditions, PROGRESSING);
+    match seen.pending {
+        Some(Pending { outdated, doing }) => {
+            condition(PROGRESSING, (true, "RollingUpdate", format!("to be replaced: {}; {doing}", outdated.join(", "))));
+        }
+        None => {
+            conditions::remove_condition(&mut status.conditions, PROGRESSING);
+        }
+    }
     status
 }
 

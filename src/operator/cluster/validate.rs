@@ -107,6 +107,7 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
         owner,
         metadata: ExtraMetadata::from(spec.metadata.as_ref()),
         image,
+        image_is_named: spec.image.is_some(),
         image_pull_policy: spec.image_pull_policy.map(|policy| policy.to_string()),
         image_pull_secrets: pull_secrets(&spec.image_pull_secrets, &images.pull_secrets),
         postgres_version: spec.postgres_version,

@@ -35,6 +35,7 @@ impl Case {
             system_identifier: self.identifier,
             users_revision: Some("abc"),
             users_current: self.users_current,
+            pending: None,
         };
         followed(&test_support::resource(&test_support::spec()), &self.cluster, seen, now())
     }
