@@ -87,11 +87,6 @@ pub const NOTES: &[FieldNote] = &[
         instead: "Patroni writes to the log of the database container, at its own level.",
     },
     FieldNote {
-        path: "spec.patroni.switchover",
-        effect: Effect::Ignored,
-        instead: "The annotation trigger-switchover does nothing. Use pgherd failover or pgherd switchover.",
-    },
-    FieldNote {
         path: "spec.postGISVersion",
         effect: Effect::Ignored,
         instead: "The image is used as it is. Create the extension with SQL; the image must have it.",
@@ -131,6 +126,7 @@ pub const SUPPORTED: &[&str] = &[
     "spec.patroni.dynamicConfiguration",
     "spec.patroni.leaderLeaseDurationSeconds",
     "spec.patroni.port",
+    "spec.patroni.switchover",
     "spec.patroni.syncPeriodSeconds",
     "spec.paused",
     "spec.port",

@@ -160,6 +160,8 @@ fn digest(mut asked: Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::SecretProjection;
+
     use super::*;
     use crate::{desired::stateful_set, operator::test_support};
 
@@ -203,8 +205,6 @@ mod tests {
             ("/port", json!(5433)),
             ("/patroni", json!({"port": 8009})),
             ("/patroni", json!({"syncPeriodSeconds": 5})),
-            ("/customTLSSecret", json!({"name": "own"})),
-            ("/customReplicationTLSSecret", json!({"name": "own"})),
             ("/openshift", json!(true)),
             ("/supplementalGroups", json!([2000])),
             ("/disableDefaultPodScheduling", json!(true)),
@@ -224,6 +224,17 @@ mod tests {
             assert!(!current(&old, &cluster), "{path} replaces the pod");
             assert!(current(&new, &cluster), "{path} is in the new one");
         }
+    }
+
+    #[test]
+    fn another_certificate_is_mounted_in_a_new_pod() {
+        let mut cluster = test_support::cluster();
+        let old = pod(&cluster);
+        cluster.custom_certificate = Some(SecretProjection { name: "own".into(), ..Default::default() });
+        assert!(!current(&old, &cluster));
+        let next = pod(&cluster);
+        cluster.custom_replication_certificate = cluster.custom_certificate.clone();
+        assert!(!current(&next, &cluster));
     }
 
     #[test]

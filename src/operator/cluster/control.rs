@@ -17,9 +17,14 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(40);
 /// What Patroni is asked for. Members are named by their pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request<'a> {
-    /// The primary hands over to `to`.
+    /// The primary hands over.
     Switchover {
-        /// The member that takes over.
+        /// The member that takes over; none leaves it to Patroni.
+        to: Option<&'a str>,
+    },
+    /// A member takes over without the primary being asked.
+    Failover {
+        /// The member.
         to: &'a str,
     },
 }
@@ -39,9 +44,13 @@ impl Request<'_> {
     /// The command, for a cluster with this scope.
     fn command(self, scope: &str) -> String {
         match self {
-            Self::Switchover { to } => {
+            Self::Switchover { to: Some(to) } => {
                 format!("patronictl switchover --scheduled=now --force --candidate={to} {scope}")
             }
+            Self::Switchover { to: None } => {
+                format!("patronictl switchover --scheduled=now --force {scope}")
+            }
+            Self::Failover { to } => format!("patronictl failover --force --candidate={to} {scope}"),
         }
     }
 
@@ -49,6 +58,7 @@ impl Request<'_> {
     fn success(self) -> &'static str {
         match self {
             Self::Switchover { .. } => "switched over",
+            Self::Failover { .. } => "failed over",
         }
     }
 
@@ -91,7 +101,7 @@ mod tests {
 
     #[test]
     fn success_is_what_patroni_says_it_is() {
-        let request = Request::Switchover { to: "rhino-herd-b-0" };
+        let request = Request::Switchover { to: Some("rhino-herd-b-0") };
         let table = "Current cluster topology\n+ Cluster: rhino-ha (77) +\n| Member | Role |\n+---+\n";
         let done = format!("{table}2026-03-01 12:00:00.1 Successfully switched over to \"rhino-herd-b-0\"\n");
         assert_eq!(request.judge(&done), Answer::Done);

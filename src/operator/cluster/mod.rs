@@ -13,6 +13,7 @@ mod roll;
 pub mod rollout;
 pub mod status;
 mod story;
+mod switchover;
 pub mod validate;
 
 use jiff::Timestamp;
@@ -185,9 +186,15 @@ async fn bring_about(
         databases::apply(client, cluster, primary, &wanted, story).await?;
         users_revision = Some(wanted.revision.clone());
     }
-    let pending = roll::go_on(client, cluster, &plan, &objects, story).await?;
+    let switchover = switchover::answer(client, resource, cluster, &objects, story).await?;
+    let pending = match &switchover {
+        // The next look sees what came of it.
+        Some(_) => None,
+        None => roll::go_on(client, cluster, &plan, &objects, story).await?,
+    };
     let seen = status::Seen {
         pending: pending.as_ref(),
+        switchover: switchover.as_ref(),
         instances: &observed,
         plan: &plan,
         system_identifier: system_identifier.as_deref(),

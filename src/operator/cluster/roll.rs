@@ -39,7 +39,7 @@ pub(super) async fn go_on(
     objects: &ClusterObjects,
     story: &mut Story,
 ) -> Result<Option<Pending>, Error> {
-    if cluster.shutdown || !rollout::any(cluster, plan, objects) {
+    if cluster.shutdown || !rollout::may_be_due(cluster, plan, objects) {
         return Ok(None);
     }
     // What was read before this look changed anything is old by now, and what follows may take a pod away.
@@ -56,7 +56,7 @@ pub(super) async fn go_on(
         Step::Replace(name) => replace(client, cluster, name, &objects, story).await?,
         Step::Switchover { from, to } => {
             let (pod, to_pod) = (InstanceName::existing(from).pod(), InstanceName::existing(to).pod());
-            match control::ask(client, cluster, &pod, Request::Switchover { to: &to_pod }).await? {
+            match control::ask(client, cluster, &pod, Request::Switchover { to: Some(&to_pod) }).await? {
                 Answer::Done => story.tell(
                     "PrimaryMoved",
                     "Rollout",

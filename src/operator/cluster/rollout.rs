@@ -177,7 +177,7 @@ pub(super) fn candidates(cluster: &Cluster, plan: &Plan, objects: &ClusterObject
 
 /// Whether any pod may have to be replaced, judged by what was read before the StatefulSets were changed.
 #[must_use]
-pub(super) fn any(cluster: &Cluster, plan: &Plan, objects: &ClusterObjects) -> bool {
+pub(super) fn may_be_due(cluster: &Cluster, plan: &Plan, objects: &ClusterObjects) -> bool {
     plan.keep.iter().any(|(name, set)| {
         let inputs = Inputs::of(cluster, &cluster.sets[*set]);
         objects.pods.get(&name.pod()).is_some_and(|pod| !inputs.made(pod) || idle(pod))

@@ -14,6 +14,7 @@ use super::{
     error::Error,
     instances::{Instance, Plan},
     roll::Pending,
+    switchover::Record,
     validate::Problem,
 };
 use crate::{
@@ -44,6 +45,8 @@ pub struct Seen<'a> {
     pub users_current: bool,
     /// What is being changed about the instances.
     pub pending: Option<&'a Pending>,
+    /// What was done about a request for a switchover.
+    pub switchover: Option<&'a Record>,
 }
 
 /// The status of a cluster that is followed.
@@ -83,6 +86,9 @@ pub fn followed(
         let patroni = status.patroni.get_or_insert_with(PatroniStatus::default);
         patroni.system_identifier = Some(identifier.to_owned());
     }
+    if let Some(record) = seen.switchover {
+        put_switchover(&mut status, record);
+    }
 
     let generation = resource.meta().generation;
     let mut condition = |type_, (state, reason, message): (bool, &str, String)| {
@@ -100,6 +106,26 @@ pub fn followed(
         }
     }
     status
+}
+
+fn put_switchover(status: &mut PostgresClusterStatus, record: &Record) {
+    let patroni = status.patroni.get_or_insert_with(PatroniStatus::default);
+    patroni.switchover.clone_from(&record.switchover);
+    patroni.switchover_timeline = record.timeline;
+}
+
+/// Writes what becomes of a request for a switchover, and leaves everything else as it was reported last.
+///
+/// # Errors
+/// When the API server refuses or can't be reached.
+pub async fn write_switchover(
+    client: &Client,
+    resource: &PostgresCluster,
+    record: &Record,
+) -> Result<(), Error> {
+    let mut status = resource.status.clone().unwrap_or_default();
+    put_switchover(&mut status, record);
+    write(client, resource, &status).await
 }
 
 fn initialized(seen: Seen<'_>) -> (bool, &'static str, String) {

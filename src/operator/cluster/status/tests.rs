@@ -36,6 +36,7 @@ impl Case {
             users_revision: Some("abc"),
             users_current: self.users_current,
             pending: None,
+            switchover: None,
         };
         followed(&test_support::resource(&test_support::spec()), &self.cluster, seen, now())
     }
