@@ -118,6 +118,8 @@ pub const INPUTS: &str = "pgherd.io/inputs";
 /// Annotation on instance pods: the image of the database, where the cluster's description names it. Not one of the 5.x
 /// operator.
 pub const NAMED_IMAGE: &str = "pgherd.io/image";
+/// Annotation on instance pods: a digest of the parameters that PostgreSQL was last restarted for. Not one of the 5.x operator.
+pub const RESTARTED_FOR: &str = "pgherd.io/restarted-for";
 /// Annotation on backup jobs: the configuration the backup was made with.
 pub const PGBACKREST_CONFIG_NAME: &str = prefixed!("pgbackrest-config");
 /// Annotation on backup objects: hash of the repository settings they were made for.

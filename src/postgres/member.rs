@@ -52,6 +52,19 @@ pub struct Member {
     position: Option<u64>,
 }
 
+impl Member {
+    /// Whether it does all that is expected of it: a primary serves, a replica also follows.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        self.ready
+            && match self.role {
+                Some(Role::Primary) => self.state == "running",
+                Some(Role::Replica) => self.state == "streaming",
+                None => false,
+            }
+    }
+}
+
 /// A parameter that wait for a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {

@@ -27,6 +27,11 @@ pub(super) enum Request<'a> {
         /// The member.
         to: &'a str,
     },
+    /// PostgreSQL is restarted, if it still waits for that.
+    Restart {
+        /// Where.
+        member: &'a str,
+    },
 }
 
 /// How Patroni answered.
@@ -50,6 +55,7 @@ impl Request<'_> {
             Self::Switchover { to: None } => {
                 format!("patronictl switchover --scheduled=now --force {scope}")
             }
+            Self::Restart { member } => format!("patronictl restart --force --pending {scope} {member}"),
             Self::Failover { to } => format!("patronictl failover --force --candidate={to} {scope}"),
         }
     }
@@ -59,6 +65,7 @@ impl Request<'_> {
         match self {
             Self::Switchover { .. } => "switched over",
             Self::Failover { .. } => "failed over",
+            Self::Restart { .. } => "success: restart",
         }
     }
 

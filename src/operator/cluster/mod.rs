@@ -9,6 +9,7 @@ mod error;
 mod finalize;
 pub mod instances;
 mod patroni;
+mod restart;
 mod roll;
 pub mod rollout;
 pub mod status;
@@ -189,7 +190,10 @@ async fn bring_about(
     let switchover = switchover::answer(client, resource, cluster, &objects, story).await?;
     let pending = match &switchover {
         // The next look sees what came of it.
-        Some(_) => None,
+        Some(_) => {
+            let message = "a switchover was asked for by its annotation".to_owned();
+            Some(roll::Pending { reason: "Switchover", message })
+        }
         None => roll::go_on(client, cluster, &plan, &objects, story).await?,
     };
     let seen = status::Seen {

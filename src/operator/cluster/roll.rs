@@ -1,34 +1,45 @@
-//! Takes the step that [`super::rollout`] has decided on.
+//! Takes the steps that [`super::rollout`] and [`super::restart`] have decided on.
+
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{DeleteParams, Preconditions},
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     Error, Story,
     control::{self, Answer, Request},
     error::ignore_missing,
     instances::Plan,
+    restart,
     rollout::{self, Step},
 };
 use crate::{
+    api::labels,
     desired::Cluster,
     domain::cluster_names::InstanceName,
-    k8s::cluster_objects::ClusterObjects,
+    k8s::{OPERATOR, cluster_objects::ClusterObjects},
+    postgres::member::{self, Member},
 };
 
-/// What is still to be rolled out after a step, for the status.
+/// Bytes of the digest that tells what a pod was restarted for.
+const DIGEST_BYTES: usize = 8;
+
+/// What is under way, for the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// Instances whose pods are to be replaced.
-    pub outdated: Vec<String>,
+    /// The kind of change, in one word for programs.
+    pub reason: &'static str,
     /// What is being done or waited for.
-    pub doing: String,
+    pub message: String,
 }
 
-/// Goes on with replacing outdated pods by one step. Returns what is left.
+/// Goes on by one step with what the instances' present description asks for: new pods first, which restarts PostgreSQL
+/// anyway, then restarts. Returns what is left.
 ///
 /// # Errors
 /// When the API server refuses or can't be reached.
@@ -39,21 +50,43 @@ pub(super) async fn go_on(
     objects: &ClusterObjects,
     story: &mut Story,
 ) -> Result<Option<Pending>, Error> {
-    if cluster.shutdown || !rollout::may_be_due(cluster, plan, objects) {
+    if cluster.shutdown {
+        return Ok(None);
+    }
+    let stamped = |pod: &Pod| pod.annotations().contains_key(labels::RESTARTED_FOR);
+    let waits = |member: &Member| member.pending_restart.is_some();
+    let kept = kept(plan, objects);
+    let restarts = kept.iter().any(stamped) || member::members(&kept).iter().any(waits);
+    if !restarts && !rollout::may_be_due(cluster, plan, objects) {
         return Ok(None);
     }
     // What was read before this look changed anything is old by now, and what follows may take a pod away.
     let objects = ClusterObjects::fetch(client, &cluster.namespace, &cluster.name).await?;
-    let candidates = rollout::candidates(cluster, plan, &objects);
+    match replace_outdated(client, cluster, plan, &objects, story).await? {
+        Some(pending) => Ok(Some(pending)),
+        None => restart_waiting(client, cluster, plan, &objects, story).await,
+    }
+}
+
+/// The pods of the instances that stay.
+fn kept(plan: &Plan, objects: &ClusterObjects) -> Vec<Pod> {
+    plan.keep.iter().filter_map(|(name, _)| objects.pods.get(&name.pod()).cloned()).collect()
+}
+
+async fn replace_outdated(
+    client: &Client,
+    cluster: &Cluster,
+    plan: &Plan,
+    objects: &ClusterObjects,
+    story: &mut Story,
+) -> Result<Option<Pending>, Error> {
+    let candidates = rollout::candidates(cluster, plan, objects);
     let step = rollout::next(&candidates);
-    let mut pending = Pending {
-        outdated: rollout::outdated(&candidates).into_iter().map(str::to_owned).collect(),
-        doing: step.to_string(),
-    };
+    let mut doing = step.to_string();
     match &step {
         Step::Nothing => return Ok(None),
         Step::Wait(_) => {}
-        Step::Replace(name) => replace(client, cluster, name, &objects, story).await?,
+        Step::Replace(name) => replace(client, cluster, name, objects, story).await?,
         Step::Switchover { from, to } => {
             let (pod, to_pod) = (InstanceName::existing(from).pod(), InstanceName::existing(to).pod());
             match control::ask(client, cluster, &pod, Request::Switchover { to: Some(&to_pod) }).await? {
@@ -63,14 +96,15 @@ pub(super) async fn go_on(
                     format!("{to} has taken over from {from}, whose pod is replaced next"),
                 ),
                 Answer::Refused(words) => {
-                    pending.doing = format!("{from} could not hand over to {to}: {words}");
-                    story.warn("SwitchoverFailed", "Rollout", pending.doing.clone());
+                    doing = format!("{from} could not hand over to {to}: {words}");
+                    story.warn("SwitchoverFailed", "Rollout", doing.clone());
                 }
-                Answer::Unknown => pending.doing = format!("{from} was asked to hand over to {to}"),
+                Answer::Unknown => doing = format!("{from} was asked to hand over to {to}"),
             }
         }
     }
-    Ok(Some(pending))
+    let outdated = rollout::outdated(&candidates).join(", ");
+    Ok(Some(Pending { reason: "RollingUpdate", message: format!("to be replaced: {outdated}; {doing}") }))
 }
 
 /// Deletes the pod of an instance, if it is still the one that was looked at. PostgreSQL stops in order.
@@ -89,5 +123,81 @@ async fn replace(
     };
     ignore_missing(pods.delete(&pod.name_any(), &params).await)?;
     story.tell("PodReplaced", "Rollout", format!("replacing the pod of {name}: its description has changed"));
+    Ok(())
+}
+
+/// Restarts PostgreSQL in the next pod that waits for it. What a pod was restarted for is noted on it, so that it isn't
+/// restarted again before Patroni has looked.
+async fn restart_waiting(
+    client: &Client,
+    cluster: &Cluster,
+    plan: &Plan,
+    objects: &ClusterObjects,
+    story: &mut Story,
+) -> Result<Option<Pending>, Error> {
+    let pods = kept(plan, objects);
+    let members = member::members(&pods);
+    let mut done = BTreeSet::new();
+    for pod in &pods {
+        let Some(stamp) = pod.annotations().get(labels::RESTARTED_FOR) else { continue };
+        let name = pod.name_any();
+        match members.iter().find(|member| member.pod == name).and_then(waits_for) {
+            Some(wanted) if wanted == *stamp => {
+                done.insert(name);
+            }
+            Some(_) => {}
+            None => note(client, cluster, pod, None).await?,
+        }
+    }
+    let message = match restart::next(&members, &done) {
+        restart::Step::Nothing => return Ok(None),
+        restart::Step::Wait(reason) => format!("waiting: {reason}"),
+        restart::Step::Restart(pod) => {
+            let message = format!("restarting PostgreSQL in {pod}");
+            match control::ask(client, cluster, &pod, Request::Restart { member: &pod }).await? {
+                Answer::Done => {
+                    let told = members.iter().find(|member| member.pod == pod);
+                    if let (Some(seen), Some(stamp)) = (objects.pods.get(&pod), told.and_then(waits_for)) {
+                        note(client, cluster, seen, Some(&stamp)).await?;
+                    }
+                    let names = told.map(parameters).unwrap_or_default();
+                    story.tell("Restarted", "Restart", format!("restarted PostgreSQL in {pod}{names}"));
+                    message
+                }
+                Answer::Refused(words) => {
+                    let message = format!("PostgreSQL in {pod} could not be restarted: {words}");
+                    story.warn("RestartFailed", "Restart", message.clone());
+                    message
+                }
+                Answer::Unknown => message,
+            }
+        }
+    };
+    Ok(Some(Pending { reason: "PendingRestart", message }))
+}
+
+/// Which parameters a restart was for.
+fn parameters(member: &Member) -> String {
+    let changes = member.pending_restart.iter().flatten();
+    let names: Vec<&str> = changes.map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() { String::new() } else { format!(", for {}", names.join(", ")) }
+}
+
+/// A digest of what a member waits for.
+fn waits_for(member: &Member) -> Option<String> {
+    let changes = serde_json::to_string(member.pending_restart.as_ref()?).ok()?;
+    let mut text = String::new();
+    for byte in Sha256::digest(changes).iter().take(DIGEST_BYTES) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Some(text)
+}
+
+/// Notes on a pod what PostgreSQL was restarted for, or that it isn't true any more.
+async fn note(client: &Client, cluster: &Cluster, pod: &Pod, stamp: Option<&str>) -> Result<(), Error> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &cluster.namespace);
+    let patch = json!({ "metadata": { "uid": pod.uid(), "annotations": { labels::RESTARTED_FOR: stamp } } });
+    let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+    ignore_missing(pods.patch_metadata(&pod.name_any(), &params, &Patch::Merge(&patch)).await)?;
     Ok(())
 }

@@ -12,13 +12,11 @@ use crate::{
     desired::{Cluster, inputs::Inputs},
     domain::cluster_names::InstanceName,
     k8s::cluster_objects::ClusterObjects,
-    postgres::member::{self, Member, Role},
+    postgres::member::{self, Role},
 };
 
-/// Patroni's word for a replica that follows the primary.
-const STREAMING: &str = "streaming";
-/// Patroni's word for PostgreSQL at work.
-const RUNNING: &str = "running";
+/// Annotation on Patroni's Endpoints with the pod that leads.
+const LEADER: &str = "leader";
 /// Annotation on Patroni's Endpoints with those replicas that have everything a client was told is safe.
 const SYNC_STANDBY: &str = "sync_standby";
 
@@ -119,6 +117,9 @@ pub fn next(instances: &[Candidate]) -> Step {
     if let Some((name, pod)) = unwell().next() {
         return wait(format!("{name} is not well: {}", pod.state));
     }
+    if pods.iter().filter(|(_, pod)| pod.primary).count() != 1 {
+        return wait("it is not clear which instance is the primary".to_owned());
+    }
     if let Some((name, _)) = pods.iter().find(|(_, pod)| pod.outdated && !pod.primary) {
         return Step::Replace((*name).to_owned());
     }
@@ -142,6 +143,8 @@ pub(super) fn candidates(cluster: &Cluster, plan: &Plan, objects: &ClusterObject
     let pods: Vec<Pod> = objects.pods.values().cloned().collect();
     let members = member::members(&pods);
     let leader = members.iter().find(|member| member.role == Some(Role::Primary));
+    let lock = objects.endpoints.get(&cluster.names.leader());
+    let holder = lock.and_then(|lock| lock.annotations().get(LEADER));
     let synchronous = synchronous(cluster, objects);
     let seen = |(name, set): &(InstanceName, usize)| {
         let inputs = Inputs::of(cluster, &cluster.sets[*set]);
@@ -151,13 +154,14 @@ pub(super) fn candidates(cluster: &Cluster, plan: &Plan, objects: &ClusterObject
             let outdated = stateful_set.is_some_and(|set| {
                 !(observed(set) && of_revision(set, pod)) && (!inputs.made(pod) || observed(set) && idle(pod))
             });
-            let healthy = healthy(member);
+            let healthy = member.healthy();
             let same_timeline =
                 leader.is_some_and(|leader| leader.timeline.is_some() && leader.timeline == member.timeline);
             Some(Running {
                 outdated,
                 terminating: pod.metadata.deletion_timestamp.is_some(),
-                primary: member.role == Some(Role::Primary),
+                // Labels follow the leader's lock a moment later.
+                primary: member.role == Some(Role::Primary) && holder.is_none_or(|holder| *holder == member.pod),
                 healthy,
                 eligible: healthy
                     && same_timeline
@@ -188,16 +192,6 @@ pub(super) fn may_be_due(cluster: &Cluster, plan: &Plan, objects: &ClusterObject
 /// may be what it needs, such as the Secret of a registry.
 fn idle(pod: &Pod) -> bool {
     !instances::pod_state(pod).running
-}
-
-/// Whether an instance does all that is expected of it.
-fn healthy(member: &Member) -> bool {
-    member.ready
-        && match member.role {
-            Some(Role::Primary) => member.state == RUNNING,
-            Some(Role::Replica) => member.state == STREAMING,
-            None => false,
-        }
 }
 
 fn observed(stateful_set: &StatefulSet) -> bool {

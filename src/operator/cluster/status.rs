@@ -98,9 +98,7 @@ pub fn followed(
     condition(INITIALIZED, initialized(seen));
     condition(READY, readiness(cluster, seen, ready, wanted));
     match seen.pending {
-        Some(Pending { outdated, doing }) => {
-            condition(PROGRESSING, (true, "RollingUpdate", format!("to be replaced: {}; {doing}", outdated.join(", "))));
-        }
+        Some(Pending { reason, message }) => condition(PROGRESSING, (true, reason, message.clone())),
         None => {
             conditions::remove_condition(&mut status.conditions, PROGRESSING);
         }

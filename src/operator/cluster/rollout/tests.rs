@@ -63,6 +63,14 @@ fn nothing_is_touched_while_another_instance_is_down() {
 }
 
 #[test]
+fn a_primary_that_is_about_to_change_is_waited_for() {
+    let unclear = "waiting: it is not clear which instance is the primary";
+    let second = changed(instance("a", false), |pod| pod.primary = true);
+    assert_eq!(told(&[instance("primary", true), second]), unclear);
+    assert_eq!(told(&[instance("a", true), instance("b", false)]), unclear);
+}
+
+#[test]
 fn an_outdated_instance_that_is_not_well_goes_first() {
     let instances = [instance("primary", true), instance("a", true), unwell(instance("b", true))];
     assert_eq!(told(&instances), "replacing the pod of b");
@@ -89,7 +97,7 @@ fn the_best_replica_takes_over() {
 /// when there was nothing to do.
 fn live(instances: &mut [Candidate], step: &Step) -> bool {
     let settle = |instances: &mut [Candidate]| {
-        for instance in instances {
+        for instance in instances.iter_mut() {
             instance.observed = true;
             let pod = instance.pod.get_or_insert_with(|| Running {
                 outdated: false,
@@ -106,6 +114,10 @@ fn live(instances: &mut [Candidate], step: &Step) -> bool {
             }
             pod.healthy = true;
             pod.eligible = true;
+        }
+        // Somebody takes over from a primary that went away.
+        if !instances.iter().any(|instance| instance.pod.as_ref().is_some_and(|pod| pod.primary)) {
+            instances[0].pod.as_mut().unwrap().primary = true;
         }
     };
     match step {
