@@ -211,7 +211,10 @@ mod tests {
             ("/image", json!("localhost/postgres:other")),
             ("/instances/0/metadata", json!({"annotations": {"note": "this"}})),
             ("/instances/0/resources", json!({"limits": {"memory": "1Gi"}})),
-            ("/instances/0/affinity", json!({"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}})),
+            (
+                "/instances/0/affinity",
+                json!({"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}),
+            ),
             ("/instances/0/tolerations", json!([{"operator": "Exists"}])),
             ("/instances/0/priorityClassName", json!("high")),
             ("/instances/0/containers", json!([{"name": "beside", "image": "localhost/other"}])),
@@ -220,7 +223,10 @@ mod tests {
         for (path, value) in changes {
             let cluster = with(path, value);
             let new = pod(&cluster);
-            assert_ne!(old.spec.as_ref().zip(Some(&old.metadata)), new.spec.as_ref().zip(Some(&new.metadata)));
+            assert_ne!(
+                old.spec.as_ref().zip(Some(&old.metadata)),
+                new.spec.as_ref().zip(Some(&new.metadata))
+            );
             assert!(!current(&old, &cluster), "{path} replaces the pod");
             assert!(current(&new, &cluster), "{path} is in the new one");
         }

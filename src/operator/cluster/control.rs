@@ -74,7 +74,8 @@ impl Request<'_> {
             return Answer::Done;
         }
         // Before its answer it draws a table of the members.
-        let said = output.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['|', '+']));
+        let said =
+            output.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['|', '+']));
         Answer::Refused(said.collect::<Vec<_>>().join(" "))
     }
 }

@@ -21,7 +21,7 @@ const BOUND: [&str; 5] = [
 
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// Nothing waits for a restart.
     Nothing,
     /// Something has to happen by itself first.
@@ -33,7 +33,7 @@ pub enum Step {
 /// Decides on the next step. `done` are pods that were restarted for just what they wait for according to Patroni; it has not
 /// looked again yet, or the restart was in vain, and another one would be too.
 #[must_use]
-pub fn next(members: &[Member], done: &BTreeSet<String>) -> Step {
+pub(super) fn next(members: &[Member], done: &BTreeSet<String>) -> Step {
     if members.iter().all(|member| member.pending_restart.is_none()) {
         return Step::Nothing;
     }

@@ -161,7 +161,8 @@ pub(super) fn candidates(cluster: &Cluster, plan: &Plan, objects: &ClusterObject
                 outdated,
                 terminating: pod.metadata.deletion_timestamp.is_some(),
                 // Labels follow the leader's lock a moment later.
-                primary: member.role == Some(Role::Primary) && holder.is_none_or(|holder| *holder == member.pod),
+                primary: member.role == Some(Role::Primary)
+                    && holder.is_none_or(|holder| *holder == member.pod),
                 healthy,
                 eligible: healthy
                     && same_timeline

@@ -150,7 +150,11 @@ pub(super) async fn answer(
     let to = asked.to.as_deref().unwrap_or("another instance");
     Ok(match control::ask(client, cluster, &asked.at, request).await? {
         Answer::Done => {
-            story.tell("SwitchoverDone", "Switchover", format!("request {value:?} is met: {to} has taken over"));
+            story.tell(
+                "SwitchoverDone",
+                "Switchover",
+                format!("request {value:?} is met: {to} has taken over"),
+            );
             answered()
         }
         Answer::Refused(words) => refuse(story, words),
@@ -167,7 +171,8 @@ mod tests {
     use super::*;
 
     fn members(timeline: u64) -> Vec<Member> {
-        let status = |state: &str| json!({"state": "running", "replication_state": state, "timeline": timeline});
+        let status =
+            |state: &str| json!({"state": "running", "replication_state": state, "timeline": timeline});
         member::members(&[
             member::tests::pod("h-a", "master", true, &json!({"state": "running", "timeline": timeline})),
             member::tests::pod("h-b", "replica", true, &status("streaming")),
@@ -196,13 +201,15 @@ mod tests {
 
     #[test]
     fn what_can_not_be_met_is_refused_with_a_reason() {
-        assert_eq!(told(&settings("Switchover", Some("h-x"))), "there is no instance h-x, only h-a, h-b, h-c");
+        assert_eq!(
+            told(&settings("Switchover", Some("h-x"))),
+            "there is no instance h-x, only h-a, h-b, h-c"
+        );
         assert_eq!(told(&settings("Switchover", Some("h-a"))), "h-a is the primary already");
         assert_eq!(told(&settings("Switchover", Some("h-c"))), "h-c can't take over: starting");
         assert_eq!(told(&settings("Failover", None)), "type Failover needs a targetInstance");
         let alone = &members(3)[..1];
-        let decision =
-            decide(Some(&settings("Switchover", None)), "now", &Record::default(), alone);
+        let decision = decide(Some(&settings("Switchover", None)), "now", &Record::default(), alone);
         assert_eq!(decision, Decision::Refuse("no replica follows the primary".into()));
     }
 

@@ -143,9 +143,7 @@ fn live(instances: &mut [Candidate], step: &Step) -> bool {
 }
 
 fn down(instances: &[Candidate]) -> usize {
-    let is = |instance: &&Candidate| {
-        instance.pod.as_ref().is_none_or(|pod| pod.terminating || !pod.healthy)
-    };
+    let is = |instance: &&Candidate| instance.pod.as_ref().is_none_or(|pod| pod.terminating || !pod.healthy);
     instances.iter().filter(is).count()
 }
 
