@@ -21,6 +21,7 @@ use crate::{
 
 /// A checked `PostgresCluster`. Only [`crate::operator`]'s validate step makes one, so a builder needs no check of its own.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent settings of the description")]
 pub struct Cluster {
     /// Name of the resource.
     pub name: String,

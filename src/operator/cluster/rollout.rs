@@ -82,6 +82,7 @@ impl fmt::Display for Step {
 }
 
 /// The names of the instances whose pods have to be replaced.
+#[must_use]
 pub fn outdated(instances: &[Candidate]) -> Vec<&str> {
     let is = |instance: &&Candidate| instance.pod.as_ref().is_some_and(|pod| pod.outdated);
     instances.iter().filter(is).map(|instance| instance.name.as_str()).collect()
