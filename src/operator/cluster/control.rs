@@ -91,8 +91,7 @@ pub(super) async fn ask(
     request: Request<'_>,
 ) -> Result<Answer, Error> {
     let target = exec::Target { namespace: &cluster.namespace, pod, container: DATABASE_CONTAINER };
-    // Together, since where patronictl writes its complaints has changed between versions.
-    let command = scripts::with_programs(&format!("{} 2>&1", request.command(&cluster.names.leader())));
+    let command = scripts::with_programs(&request.command(&cluster.names.leader()));
     let nothing = secrecy::SecretString::default();
     let answer = exec::run(client, target, &command, &nothing);
     match tokio::time::timeout(LONGEST_ANSWER, answer).await {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, ResourceExt as _,
+    Api, Client, Resource as _, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 use serde_json::json;
@@ -90,16 +90,18 @@ async fn replace_outdated(
         Step::Switchover { from, to } => {
             let (pod, to_pod) = (InstanceName::existing(from).pod(), InstanceName::existing(to).pod());
             match control::ask(client, cluster, &pod, Request::Switchover { to: Some(&to_pod) }).await? {
-                Answer::Done => story.tell(
-                    "PrimaryMoved",
-                    "Rollout",
-                    format!("{to} has taken over from {from}, whose pod is replaced next"),
-                ),
+                Answer::Done => {
+                    let note = format!("{to} has taken over from {from}, whose pod is replaced next");
+                    story.tell("PrimaryMoved", "Rollout", note);
+                }
                 Answer::Refused(words) => {
                     doing = format!("{from} could not hand over to {to}: {words}");
                     story.warn("SwitchoverFailed", "Rollout", doing.clone());
                 }
                 Answer::Unknown => doing = format!("{from} was asked to hand over to {to}"),
+            }
+            if let Some(successor) = objects.pods.get(&to_pod) {
+                story.concerning(successor.object_ref(&()));
             }
         }
     }
@@ -123,6 +125,7 @@ async fn replace(
     };
     ignore_missing(pods.delete(&pod.name_any(), &params).await)?;
     story.tell("PodReplaced", "Rollout", format!("replacing the pod of {name}: its description has changed"));
+    story.concerning(pod.object_ref(&()));
     Ok(())
 }
 
@@ -162,6 +165,9 @@ async fn restart_waiting(
                     }
                     let names = told.map(parameters).unwrap_or_default();
                     story.tell("Restarted", "Restart", format!("restarted PostgreSQL in {pod}{names}"));
+                    if let Some(seen) = objects.pods.get(&pod) {
+                        story.concerning(seen.object_ref(&()));
+                    }
                     message
                 }
                 Answer::Refused(words) => {

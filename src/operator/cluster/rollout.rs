@@ -110,12 +110,13 @@ pub fn next(instances: &[Candidate]) -> Step {
         .iter()
         .filter_map(|instance| Some((instance.name.as_str(), instance.pod.as_ref()?)))
         .collect();
-    // A primary that isn't well may be about to recover or to be followed by another; it comes last of the unwell.
+    // A primary that isn't well may be about to recover; as long as another instance isn't well either, it is needed.
     let unwell = || pods.iter().filter(|(_, pod)| !pod.healthy);
-    if let Some((name, _)) = unwell().filter(|(_, pod)| pod.outdated).min_by_key(|(_, pod)| pod.primary) {
+    let alone = unwell().count() == 1;
+    if let Some((name, _)) = unwell().find(|(_, pod)| pod.outdated && (alone || !pod.primary)) {
         return Step::Replace((*name).to_owned());
     }
-    if let Some((name, pod)) = unwell().next() {
+    if let Some((name, pod)) = unwell().min_by_key(|(_, pod)| pod.outdated) {
         return wait(format!("{name} is not well: {}", pod.state));
     }
     if pods.iter().filter(|(_, pod)| pod.primary).count() != 1 {
@@ -206,11 +207,13 @@ fn of_revision(stateful_set: &StatefulSet, pod: &Pod) -> bool {
     wanted.is_some() && wanted == pod.labels().get("controller-revision-hash")
 }
 
-/// The pods that Patroni lets take over while replication is synchronous; nothing when it isn't.
+/// The pods that Patroni lets take over while replication is synchronous; nothing when it isn't, which Patroni tells by a
+/// record without a leader.
 fn synchronous(cluster: &Cluster, objects: &ClusterObjects) -> Option<BTreeSet<String>> {
-    let endpoints = objects.endpoints.get(&cluster.names.patroni_sync())?;
-    let names = endpoints.annotations().get(SYNC_STANDBY).filter(|names| !names.is_empty())?;
-    Some(names.split(',').map(|name| name.trim().to_owned()).collect())
+    let record = objects.endpoints.get(&cluster.names.patroni_sync())?.annotations();
+    record.get(LEADER).filter(|leader| !leader.is_empty())?;
+    let names = record.get(SYNC_STANDBY).map(String::as_str).unwrap_or_default();
+    Some(names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 #[cfg(test)]

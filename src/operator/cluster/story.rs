@@ -24,6 +24,13 @@ impl Story {
         self.add(EventType::Warning, reason, action, note);
     }
 
+    /// Says what the last entry is about besides the cluster. Entries about different objects are not merged.
+    pub fn concerning(&mut self, subject: ObjectReference) {
+        if let Some(last) = self.entries.last_mut() {
+            last.secondary = Some(subject);
+        }
+    }
+
     fn add(&mut self, type_: EventType, reason: &str, action: &str, note: String) {
         self.entries.push(Event {
             type_,

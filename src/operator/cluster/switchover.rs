@@ -2,8 +2,8 @@
 //! `trigger-switchover` asks once. What came of it is an event, and the value goes into the status either way: a request
 //! that couldn't be met is not met at some later moment when nobody expects it any more.
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Client, ResourceExt as _};
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
+use kube::{Client, Resource as _, ResourceExt as _};
 
 use super::{
     Error, Story,
@@ -77,7 +77,7 @@ fn decide(settings: Option<&Switchover>, value: &str, record: &Record, members: 
         return Decision::Nothing;
     }
     let able = |member: &&Member| match member.role {
-        Some(Role::Replica) => forced || member.ready && member.state == "streaming",
+        Some(Role::Replica) => forced || member.healthy(),
         Some(Role::Primary) | None => false,
     };
     let target = match &settings.target_instance {
@@ -88,6 +88,9 @@ fn decide(settings: Option<&Switchover>, value: &str, record: &Record, members: 
         },
         Some(name) => match members.iter().find(|member| member.name == *name) {
             Some(member) if able(&member) => Some(member),
+            Some(member) if member.role == Some(Role::Primary) && record.timeline.is_some() => {
+                return Decision::Met;
+            }
             Some(member) if member.role == Some(Role::Primary) => {
                 return Decision::Refuse(format!("{name} is the primary already"));
             }
@@ -124,8 +127,13 @@ pub(super) async fn answer(
     let pods: Vec<Pod> =
         objects.pods.values().filter(|pod| pod.labels().contains_key(labels::INSTANCE)).cloned().collect();
     let answered = || Some(Record { switchover: Some(value.clone()), timeline: None });
+    let about = || ObjectReference {
+        field_path: Some(format!("metadata.annotations[{value}]")),
+        ..resource.object_ref(&())
+    };
     let refuse = |story: &mut Story, why: String| {
         story.warn("SwitchoverFailed", "Switchover", format!("request {value:?} is not met: {why}"));
+        story.concerning(about());
         answered()
     };
     if cluster.shutdown {
@@ -135,6 +143,7 @@ pub(super) async fn answer(
         Decision::Nothing => return Ok(None),
         Decision::Met => {
             story.tell("SwitchoverDone", "Switchover", format!("request {value:?} is met"));
+            story.concerning(about());
             return Ok(answered());
         }
         Decision::Refuse(why) => return Ok(refuse(story, why)),
@@ -155,6 +164,7 @@ pub(super) async fn answer(
                 "Switchover",
                 format!("request {value:?} is met: {to} has taken over"),
             );
+            story.concerning(about());
             answered()
         }
         Answer::Refused(words) => refuse(story, words),
@@ -226,6 +236,7 @@ mod tests {
         let interrupted = Record { switchover: Some("before".into()), timeline: Some(3) };
         assert!(matches!(of(&plain, &interrupted, 3), Decision::Ask(_)), "it has not happened");
         assert_eq!(of(&plain, &interrupted, 4), Decision::Met);
+        assert_eq!(of(&settings("Switchover", Some("h-a")), &interrupted, 3), Decision::Met);
         assert_eq!(decide(Some(&plain), "now", &Record::default(), &[]), Decision::Nothing, "not made yet");
     }
 }

@@ -76,6 +76,10 @@ fn an_outdated_instance_that_is_not_well_goes_first() {
     assert_eq!(told(&instances), "replacing the pod of b");
     let instances = [unwell(instance("primary", true)), unwell(instance("b", true))];
     assert_eq!(told(&instances), "replacing the pod of b", "a primary may recover by itself");
+    let instances = [unwell(instance("primary", true)), unwell(instance("b", false))];
+    assert_eq!(told(&instances), "waiting: b is not well: starting");
+    let instances = [unwell(instance("primary", true)), instance("b", false)];
+    assert_eq!(told(&instances), "replacing the pod of primary", "the change may be what heals it");
 }
 
 #[test]
