@@ -191,11 +191,16 @@ impl Installation {
 
     /// Starts an operator outside the cluster, which a test can kill whenever it likes.
     pub(crate) fn start_operator(&self) -> Operator {
+        self.start_operator_with("localhost/postgres:17")
+    }
+
+    /// The same for one that has another image for clusters that name none.
+    pub(crate) fn start_operator_with(&self, image: &str) -> Operator {
         let log = self.sandbox.file("operator.log", "");
         let mut command = self.sandbox.command();
         command.args(["operator", "--watch-namespace", &self.databases]);
         command.arg("--kubeconfig").arg(&self.cluster.kubeconfig);
-        command.env("RELATED_IMAGE_POSTGRES_17", "localhost/postgres:17");
+        command.env("RELATED_IMAGE_POSTGRES_17", image);
         command.stdout(Stdio::null()).stderr(fs_err::File::create(log).unwrap().into_parts().0);
         Operator(command.spawn().unwrap())
     }

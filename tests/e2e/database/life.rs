@@ -148,7 +148,7 @@ async fn parameters_users_and_passwords_follow_the_description() {
 }
 
 /// PostgreSQL offers no watch on its settings; this asks until it answers as expected.
-async fn until_sql(installation: &Installation, pod: &str, sql: &str, expected: &str) {
+pub(super) async fn until_sql(installation: &Installation, pod: &str, sql: &str, expected: &str) {
     let begun = std::time::Instant::now();
     loop {
         let answer = installation.sql(pod, sql);

@@ -4,3 +4,4 @@ mod creation;
 mod images;
 mod interruption;
 mod life;
+mod rollout;

@@ -1,6 +1,9 @@
+use k8s_openapi::api::apps::v1::StatefulSetStatus;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
+use crate::{desired::stateful_set, operator::test_support};
 
 /// A healthy instance: the primary when the name says so.
 fn instance(name: &str, outdated: bool) -> Candidate {
@@ -95,6 +98,57 @@ fn the_best_replica_takes_over() {
     let asynchronous = changed(instance("a", false), |pod| pod.eligible = false);
     assert_eq!(to([asynchronous.clone(), instance("b", false)]), "moving the primary from primary to b");
     assert_eq!(told(&[primary(), asynchronous]), "waiting: no replica may take over from primary");
+}
+
+/// What is found of a cluster of one instance whose pod was made from `old` and has another revision than its StatefulSet,
+/// which was made from `new`.
+fn found(old: &Cluster, new: &Cluster, running: bool) -> (Plan, ClusterObjects) {
+    let name = new.names.startup_instance("herd");
+    let template = stateful_set::build(old, &old.sets[0], &name).spec.unwrap().template;
+    let status = json!({"state": "running", "timeline": 1});
+    let mut pod = member::tests::pod(name.as_str(), "master", true, &status);
+    let recorded = template.metadata.unwrap().annotations.unwrap_or_default();
+    pod.annotations_mut().extend(recorded);
+    pod.labels_mut().insert("controller-revision-hash".into(), "old".into());
+    pod.spec = template.spec;
+    pod.status = pod.status.filter(|_| running);
+    let mut stateful_set = stateful_set::build(new, &new.sets[0], &name);
+    stateful_set.metadata.generation = Some(2);
+    stateful_set.status = Some(StatefulSetStatus {
+        observed_generation: Some(2),
+        update_revision: Some("new".to_owned()),
+        ..StatefulSetStatus::default()
+    });
+    let objects = ClusterObjects {
+        pods: [(name.pod(), pod)].into(),
+        stateful_sets: [(name.to_string(), stateful_set)].into(),
+        ..ClusterObjects::default()
+    };
+    (Plan { keep: vec![(name, 0)], remove: Vec::new() }, objects)
+}
+
+#[test]
+fn what_only_the_operator_does_otherwise_replaces_no_pod_that_runs() {
+    let old = test_support::cluster();
+    let replaced = Step::Replace(old.names.startup_instance("herd").to_string());
+    let step = |new: &Cluster, running| {
+        let (plan, objects) = found(&old, new, running);
+        next(&candidates(new, &plan, &objects))
+    };
+    assert_eq!(step(&old, true), Step::Nothing, "a script or a probe is another one");
+    assert_eq!(step(&old, false), replaced, "it may be what the pod needs in order to start");
+    let mut newer = old.clone();
+    newer.image = "localhost/postgres:newer".to_owned();
+    assert_eq!(step(&newer, true), Step::Nothing, "nobody has named that image");
+    newer.image_is_named = true;
+    assert_eq!(step(&newer, true), replaced);
+
+    let (plan, mut objects) = found(&old, &newer, true);
+    for stateful_set in objects.stateful_sets.values_mut() {
+        stateful_set.metadata.generation = Some(3);
+    }
+    let step = next(&candidates(&newer, &plan, &objects));
+    assert!(matches!(step, Step::Wait(_)), "its old self would come back: {step:?}");
 }
 
 /// Does what a step asks for, as a cluster would: the pod stops, comes back new, and is well after a while. Returns false

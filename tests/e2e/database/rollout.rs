@@ -1,0 +1,282 @@
+//! Changes that need new pods, restarts, or another primary.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{Event, Pod},
+};
+use kube::{
+    Api, ResourceExt,
+    api::ListParams,
+    runtime::{WatchStreamExt as _, watcher},
+};
+use pgherd::{
+    api::{conditions, postgres_cluster::PostgresCluster},
+    k8s::{
+        reasons,
+        wait::{self, Look},
+    },
+};
+use serde_json::json;
+
+use super::{
+    super::{
+        cluster::{Installation, PATIENCE},
+        databases::{PREFIX, condition_is, described},
+    },
+    life::until_sql,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_pods_come_one_at_a_time_and_the_primary_is_the_last() {
+    let Some(installation) = Installation::new("rolled").await else { return };
+    installation.succeed(&["install", "-y"]);
+    installation.describe(&described("rhino", 3)).await;
+    installation.ready("rhino").await;
+    let primary = installation.primary("rhino").await;
+    installation.sql(&primary, "CREATE TABLE kept AS SELECT 42 AS answer");
+
+    let mut description = described("rhino", 3);
+    description["spec"]["instances"][0]["resources"] = json!({"limits": {"memory": "512Mi"}});
+    description["spec"]["instances"][0]["metadata"] = json!({"labels": {"team": "keepers"}});
+    let old = uids(&installation, "rhino").await;
+    let (order, ()) =
+        tokio::join!(replaced(&installation, "rhino", &old), installation.describe(&description));
+    assert_eq!(order.last(), Some(&primary), "replicas go first: {order:?}");
+    settled(&installation, "rhino").await;
+
+    let next = installation.primary("rhino").await;
+    assert_ne!(next, primary, "another instance has taken over before");
+    assert_eq!(installation.sql(&next, "SELECT answer FROM kept"), "42");
+    let pod = installation.pods().get(&primary).await.unwrap();
+    assert_eq!(pod.labels().get("team").map(String::as_str), Some("keepers"));
+    let told = events(&installation).await;
+    assert!(told.contains("PrimaryMoved") && told.contains("PodReplaced"), "{told}");
+
+    // A single instance has nobody to hand over to.
+    installation.describe(&described("gnu", 1)).await;
+    installation.ready("gnu").await;
+    let mut description = described("gnu", 1);
+    description["spec"]["image"] = json!("localhost/postgres:17-uid");
+    let old = uids(&installation, "gnu").await;
+    let (order, ()) =
+        tokio::join!(replaced(&installation, "gnu", &old), installation.describe(&description));
+    assert_eq!(order.len(), 1);
+    settled(&installation, "gnu").await;
+    for cluster in ["rhino", "gnu"] {
+        installation.delete(cluster).await;
+    }
+    installation.uninstall();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_request_for_a_switchover_is_answered_once() {
+    let Some(installation) = Installation::new("switched").await else { return };
+    installation.succeed(&["install", "-y"]);
+    installation.describe(&described("rhino", 2)).await;
+    installation.ready("rhino").await;
+    let first = installation.primary("rhino").await;
+    let pods = uids(&installation, "rhino").await;
+    let second = pods.keys().find(|pod| **pod != first).unwrap().clone();
+    let target = second.strip_suffix("-0").unwrap();
+
+    ask(&installation, "once", target).await;
+    assert_eq!(installation.primary("rhino").await, second);
+    let told = events(&installation).await;
+    assert!(told.contains("SwitchoverDone") && told.contains("\"once\""), "{told}");
+    assert_eq!(uids(&installation, "rhino").await, pods, "no pod is replaced for that");
+
+    ask(&installation, "wrong", "nobody").await;
+    assert_eq!(installation.primary("rhino").await, second);
+    let told = events(&installation).await;
+    assert!(told.contains("SwitchoverFailed") && told.contains("there is no instance nobody"), "{told}");
+
+    // Changing the rest of it asks for nothing.
+    let back = first.strip_suffix("-0").unwrap();
+    let settings = json!({"spec": {"patroni": {"switchover": {"enabled": true, "targetInstance": back}}}});
+    installation.change("rhino", settings).await;
+    installation.ready("rhino").await;
+    assert_eq!(installation.primary("rhino").await, second);
+    ask(&installation, "back", back).await;
+    assert_eq!(installation.primary("rhino").await, first);
+    installation.delete("rhino").await;
+    installation.uninstall();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_with_other_defaults_replaces_no_pod() {
+    let Some(installation) = Installation::new("renewed").await else { return };
+    installation.succeed(&["install", "-y"]);
+    installation.stop_operator().await;
+    let operator = installation.start_operator();
+    installation.describe(&described("rhino", 2)).await;
+    installation.ready("rhino").await;
+    let pods = uids(&installation, "rhino").await;
+    operator.kill();
+
+    let image = "localhost/postgres:17-uid";
+    let operator = installation.start_operator_with(image);
+    let sets: Api<StatefulSet> =
+        Api::namespaced(installation.cluster.client.clone(), &installation.databases);
+    for pod in pods.keys() {
+        let name = pod.strip_suffix("-0").unwrap();
+        let look = |found: Option<&StatefulSet>| match found.filter(|set| newest(set, image)) {
+            Some(_) => Look::Done(()),
+            None => Look::Waiting(format!("{name} is as the first operator made it")),
+        };
+        wait::until(&sets, name, PATIENCE, look, |_| {}).await.unwrap();
+    }
+    // By the time this change is through, the operator has looked at the new StatefulSets, too.
+    installation.change("rhino", json!({"spec": {"users": [{"name": "keeper"}]}})).await;
+    installation.ready("rhino").await;
+    settled(&installation, "rhino").await;
+    assert_eq!(uids(&installation, "rhino").await, pods);
+    installation.delete("rhino").await;
+    drop(operator);
+    installation.uninstall();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_that_need_a_restart_get_one_and_pods_stay() {
+    let Some(installation) = Installation::new("restarted").await else { return };
+    installation.succeed(&["install", "-y"]);
+    installation.describe(&described("rhino", 2)).await;
+    installation.ready("rhino").await;
+    let pods = uids(&installation, "rhino").await;
+    // Up: replicas first. Down: the primary first, or replicas would keep the old value.
+    for connections in ["120", "80"] {
+        let mut description = described("rhino", 2);
+        description["spec"]["config"] = json!({"parameters": {"max_connections": connections}});
+        installation.describe(&description).await;
+        for pod in pods.keys() {
+            until_sql_again(&installation, pod, "SHOW max_connections", connections).await;
+        }
+        settled(&installation, "rhino").await;
+    }
+    assert_eq!(uids(&installation, "rhino").await, pods);
+    let told = events(&installation).await;
+    assert!(told.contains("Restarted") && told.contains("max_connections"), "{told}");
+    let primary = installation.primary("rhino").await;
+    until_sql(&installation, &primary, "SELECT count(*) FROM pg_stat_replication", "1").await;
+    installation.delete("rhino").await;
+    installation.uninstall();
+}
+
+/// The pods of a cluster by name, with what tells them from later ones of that name.
+async fn uids(installation: &Installation, name: &str) -> BTreeMap<String, String> {
+    let selector = format!("{PREFIX}/cluster={name},{PREFIX}/instance");
+    let pods = installation.pods().list(&ListParams::default().labels(&selector)).await.unwrap();
+    pods.iter().map(|pod| (pod.name_any(), pod.uid().unwrap())).collect()
+}
+
+/// Watches until every pod of `old` has a ready successor, and returns the order in which they were taken away. None may
+/// go before all others are ready.
+async fn replaced(installation: &Installation, name: &str, old: &BTreeMap<String, String>) -> Vec<String> {
+    let watched = watcher::Config::default().labels(&format!("{PREFIX}/cluster={name},{PREFIX}/instance"));
+    let mut events = std::pin::pin!(watcher(installation.pods(), watched).default_backoff());
+    let mut present: BTreeMap<String, Pod> = BTreeMap::new();
+    let mut order = Vec::new();
+    let follow = async {
+        while let Some(event) = events.next().await {
+            let pod = match event {
+                Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => pod,
+                Ok(watcher::Event::Delete(pod)) => {
+                    present.remove(&pod.name_any());
+                    continue;
+                }
+                _ => continue,
+            };
+            let name = pod.name_any();
+            let leaving = pod.metadata.deletion_timestamp.is_some();
+            if leaving && old.get(&name) == pod.uid().as_ref() && !order.contains(&name) {
+                let others = old.keys().filter(|other| **other != name);
+                let down: Vec<&String> =
+                    others.filter(|other| !present.get(*other).is_some_and(serves)).collect();
+                assert!(down.is_empty(), "{name} goes while {down:?} is down, after {order:?}");
+                order.push(name.clone());
+            }
+            present.insert(name, pod);
+            let done = |(name, uid): (&String, &String)| {
+                present.get(name).is_some_and(|pod| serves(pod) && pod.uid().as_ref() != Some(uid))
+            };
+            if old.iter().all(done) {
+                break;
+            }
+        }
+    };
+    let ended = tokio::time::timeout(3 * PATIENCE, follow).await;
+    assert!(ended.is_ok(), "of {old:?} only these were replaced: {order:?}");
+    order
+}
+
+fn serves(pod: &Pod) -> bool {
+    reasons::ready(pod) && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// Whether a StatefulSet has this image in its template, and its controller knows.
+fn newest(set: &StatefulSet, image: &str) -> bool {
+    let status = set.status.as_ref();
+    let template = set.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let images = template.into_iter().flat_map(|spec| &spec.containers);
+    images.into_iter().any(|container| container.image.as_deref() == Some(image))
+        && status.and_then(|status| status.observed_generation) == set.metadata.generation
+}
+
+/// Waits until nothing is on its way any more.
+async fn settled(installation: &Installation, name: &str) {
+    let look = |cluster: &PostgresCluster| {
+        condition_is(cluster, conditions::READY, "True")?;
+        match condition_is(cluster, conditions::PROGRESSING, "True") {
+            Ok(message) => Err(message),
+            Err(_) => Ok(()),
+        }
+    };
+    installation.until(name, look).await;
+}
+
+/// Asks for a switchover to an instance, and waits until that is answered.
+async fn ask(installation: &Installation, value: &str, target: &str) {
+    let request = json!({
+        "metadata": {"annotations": {format!("{PREFIX}/trigger-switchover"): value}},
+        "spec": {"patroni": {"switchover": {"enabled": true, "targetInstance": target}}},
+    });
+    installation.change("rhino", request).await;
+    let look = |cluster: &PostgresCluster| {
+        let patroni = cluster.status.as_ref().and_then(|status| status.patroni.as_ref());
+        let answered = patroni.and_then(|patroni| patroni.switchover.as_deref());
+        if answered == Some(value) { Ok(()) } else { Err(format!("the last request is {answered:?}")) }
+    };
+    installation.until("rhino", look).await;
+    settled(installation, "rhino").await;
+    // Labels follow the leader's lock.
+    let role = format!("{PREFIX}/role");
+    let leads = |pod: &Pod| pod.labels().get(&role).is_some_and(|role| role == "master") && serves(pod);
+    installation.until_pod("rhino", leads).await;
+}
+
+/// Asks until a pod answers as expected, also while it restarts.
+async fn until_sql_again(installation: &Installation, pod: &str, sql: &str, expected: &str) {
+    let begun = std::time::Instant::now();
+    let command = ["exec", "-i", pod, "-c", "database", "--", "psql", "-XAtqw", "-U", "postgres"];
+    loop {
+        let ran = installation.kubectl(&command, sql);
+        if ran.code == Some(0) && ran.stdout.trim() == expected {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{sql} in {pod}: {ran}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What was told of the clusters of the namespace, a line for each event.
+async fn events(installation: &Installation) -> String {
+    let events: Api<Event> = Api::namespaced(installation.cluster.client.clone(), &installation.databases);
+    let list = events.list(&ListParams::default()).await.unwrap();
+    let line = |event: &Event| {
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+        format!("{}: {}\n", text(&event.reason), text(&event.message))
+    };
+    list.iter().map(line).collect()
+}
