@@ -47,8 +47,10 @@ pub(super) fn next(members: &[Member], done: &BTreeSet<String>) -> Step {
     };
     let due = |member: &&Member| {
         let replica = member.role == Some(Role::Replica);
-        let changes = member.pending_restart.as_ref();
-        replica && changes.is_some_and(|changes| primary.pending_restart.is_none() || takes_effect(changes))
+        let Some(changes) = member.pending_restart.as_ref().filter(|_| replica) else { return false };
+        // Older versions of Patroni don't say what has changed. If a restart was in vain then, the primary comes first.
+        let in_vain = changes.is_empty() && done.contains(&member.pod);
+        !in_vain && (primary.pending_restart.is_none() || takes_effect(changes))
     };
     let last = primary.pending_restart.is_some().then_some(*primary);
     match members.iter().find(due).or(last) {
@@ -140,6 +142,9 @@ mod tests {
         let all = members([other(), other(), other()]);
         let Step::Wait(why) = next(&all, &BTreeSet::from(["a-0".to_owned()])) else { panic!("a waits") };
         assert!(why.starts_with("a was restarted"), "{why}");
+        let silent = members([json!({}), json!({}), Value::Null]);
+        let step = next(&silent, &BTreeSet::from(["a-0".to_owned()]));
+        assert_eq!(step, Step::Restart("p-0".into()), "it may wait for the primary");
         let mut down = all;
         down[2].ready = false;
         assert_eq!(next(&down, &BTreeSet::new()), Step::Wait("b is not well: streaming".into()));

@@ -23,7 +23,7 @@ use crate::{
     desired::Cluster,
     domain::cluster_names::InstanceName,
     k8s::{OPERATOR, cluster_objects::ClusterObjects},
-    postgres::member::{self, Member},
+    postgres::member::{self, Member, Role},
 };
 
 /// Bytes of the digest that tells what a pod was restarted for.
@@ -140,11 +140,15 @@ async fn restart_waiting(
 ) -> Result<Option<Pending>, Error> {
     let pods = kept(plan, objects);
     let members = member::members(&pods);
+    // What a replica can take up depends on its primary: once that was restarted, another attempt may be worth while.
+    let primary_waits =
+        members.iter().any(|member| member.role == Some(Role::Primary) && member.pending_restart.is_some());
+    let awaited = |member: &Member| waits_for(member, primary_waits);
     let mut done = BTreeSet::new();
     for pod in &pods {
         let Some(stamp) = pod.annotations().get(labels::RESTARTED_FOR) else { continue };
         let name = pod.name_any();
-        match members.iter().find(|member| member.pod == name).and_then(waits_for) {
+        match members.iter().find(|member| member.pod == name).and_then(awaited) {
             Some(wanted) if wanted == *stamp => {
                 done.insert(name);
             }
@@ -160,7 +164,7 @@ async fn restart_waiting(
             match control::ask(client, cluster, &pod, Request::Restart { member: &pod }).await? {
                 Answer::Done => {
                     let told = members.iter().find(|member| member.pod == pod);
-                    if let (Some(seen), Some(stamp)) = (objects.pods.get(&pod), told.and_then(waits_for)) {
+                    if let (Some(seen), Some(stamp)) = (objects.pods.get(&pod), told.and_then(awaited)) {
                         note(client, cluster, seen, Some(&stamp)).await?;
                     }
                     let names = told.map(parameters).unwrap_or_default();
@@ -189,11 +193,11 @@ fn parameters(member: &Member) -> String {
     if names.is_empty() { String::new() } else { format!(", for {}", names.join(", ")) }
 }
 
-/// A digest of what a member waits for.
-fn waits_for(member: &Member) -> Option<String> {
+/// A digest of what a member waits for, beside a primary that waits, too, or doesn't.
+fn waits_for(member: &Member, primary_waits: bool) -> Option<String> {
     let changes = serde_json::to_string(member.pending_restart.as_ref()?).ok()?;
     let mut text = String::new();
-    for byte in Sha256::digest(changes).iter().take(DIGEST_BYTES) {
+    for byte in Sha256::digest(format!("{changes} {primary_waits}")).iter().take(DIGEST_BYTES) {
         let _ = write!(text, "{byte:02x}");
     }
     Some(text)

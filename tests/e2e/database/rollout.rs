@@ -59,7 +59,7 @@ async fn new_pods_come_one_at_a_time_and_the_primary_is_the_last() {
     installation.describe(&described("gnu", 1)).await;
     installation.ready("gnu").await;
     let mut description = described("gnu", 1);
-    description["spec"]["image"] = json!("localhost/postgres:17-uid");
+    description["spec"]["image"] = json!("localhost/postgres:17-plain");
     let old = uids(&installation, "gnu").await;
     let (order, ()) =
         tokio::join!(replaced(&installation, "gnu", &old), installation.describe(&description));
@@ -83,7 +83,7 @@ async fn each_request_for_a_switchover_is_answered_once() {
     let target = second.strip_suffix("-0").unwrap();
 
     ask(&installation, "once", target).await;
-    assert_eq!(installation.primary("rhino").await, second);
+    handed_over(&installation, &first, &second).await;
     let told = events(&installation).await;
     assert!(told.contains("SwitchoverDone") && told.contains("\"once\""), "{told}");
     assert_eq!(uids(&installation, "rhino").await, pods, "no pod is replaced for that");
@@ -100,7 +100,7 @@ async fn each_request_for_a_switchover_is_answered_once() {
     installation.ready("rhino").await;
     assert_eq!(installation.primary("rhino").await, second);
     ask(&installation, "back", back).await;
-    assert_eq!(installation.primary("rhino").await, first);
+    handed_over(&installation, &second, &first).await;
     installation.delete("rhino").await;
     installation.uninstall();
 }
@@ -116,7 +116,7 @@ async fn an_operator_with_other_defaults_replaces_no_pod() {
     let pods = uids(&installation, "rhino").await;
     operator.kill();
 
-    let image = "localhost/postgres:17-uid";
+    let image = "localhost/postgres:17-plain";
     let operator = installation.start_operator_with(image);
     let sets: Api<StatefulSet> =
         Api::namespaced(installation.cluster.client.clone(), &installation.databases);
@@ -219,8 +219,8 @@ fn serves(pod: &Pod) -> bool {
 fn newest(set: &StatefulSet, image: &str) -> bool {
     let status = set.status.as_ref();
     let template = set.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-    let images = template.into_iter().flat_map(|spec| &spec.containers);
-    images.into_iter().any(|container| container.image.as_deref() == Some(image))
+    let mut containers = template.into_iter().flat_map(|spec| &spec.containers);
+    containers.any(|container| container.image.as_deref() == Some(image))
         && status.and_then(|status| status.observed_generation) == set.metadata.generation
 }
 
@@ -238,8 +238,9 @@ async fn settled(installation: &Installation, name: &str) {
 
 /// Asks for a switchover to an instance, and waits until that is answered.
 async fn ask(installation: &Installation, value: &str, target: &str) {
+    let annotation = format!("{PREFIX}/trigger-switchover");
     let request = json!({
-        "metadata": {"annotations": {format!("{PREFIX}/trigger-switchover"): value}},
+        "metadata": {"annotations": {&annotation: value}},
         "spec": {"patroni": {"switchover": {"enabled": true, "targetInstance": target}}},
     });
     installation.change("rhino", request).await;
@@ -250,10 +251,18 @@ async fn ask(installation: &Installation, value: &str, target: &str) {
     };
     installation.until("rhino", look).await;
     settled(installation, "rhino").await;
-    // Labels follow the leader's lock.
+}
+
+/// Waits until the labels follow the leader's lock.
+async fn handed_over(installation: &Installation, from: &str, to: &str) {
     let role = format!("{PREFIX}/role");
-    let leads = |pod: &Pod| pod.labels().get(&role).is_some_and(|role| role == "master") && serves(pod);
-    installation.until_pod("rhino", leads).await;
+    for (name, expected) in [(to, "master"), (from, "replica")] {
+        let is = |pod: &Pod| {
+            let now = pod.labels().get(&role).map(String::as_str);
+            pod.name_any() == name && now == Some(expected) && serves(pod)
+        };
+        installation.until_pod("rhino", is).await;
+    }
 }
 
 /// Asks until a pod answers as expected, also while it restarts.
