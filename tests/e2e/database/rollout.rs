@@ -61,8 +61,7 @@ async fn new_pods_come_one_at_a_time_and_the_primary_is_the_last() {
     let mut description = described("gnu", 1);
     description["spec"]["image"] = json!("localhost/postgres:17-plain");
     let old = uids(&installation, "gnu").await;
-    let (order, ()) =
-        tokio::join!(replaced(&installation, "gnu", &old), installation.describe(&description));
+    let (order, ()) = tokio::join!(replaced(&installation, "gnu", &old), installation.describe(&description));
     assert_eq!(order.len(), 1);
     settled(&installation, "gnu").await;
     for cluster in ["rhino", "gnu"] {
