@@ -28,3 +28,5 @@ mod update;
 mod verbs;
 #[path = "../support/visitor.rs"]
 mod visitor;
+#[path = "../support/writer.rs"]
+mod writer;

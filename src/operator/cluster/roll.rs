@@ -140,10 +140,11 @@ async fn restart_waiting(
 ) -> Result<Option<Pending>, Error> {
     let pods = kept(plan, objects);
     let members = member::members(&pods);
-    // What a replica can take up depends on its primary: once that was restarted, another attempt may be worth while.
-    let primary_waits =
-        members.iter().any(|member| member.role == Some(Role::Primary) && member.pending_restart.is_some());
-    let awaited = |member: &Member| waits_for(member, primary_waits);
+    // What a replica can take up depends on what its primary runs with: once PostgreSQL was started there anew, another attempt
+    // may be worth while.
+    let primary = members.iter().find(|member| member.role == Some(Role::Primary));
+    let started = primary.and_then(|member| objects.pods.get(&member.pod)).map(start).unwrap_or_default();
+    let awaited = |member: &Member| waits_for(member, &started);
     let mut done = BTreeSet::new();
     for pod in &pods {
         let Some(stamp) = pod.annotations().get(labels::RESTARTED_FOR) else { continue };
@@ -161,6 +162,9 @@ async fn restart_waiting(
         restart::Step::Wait(reason) => format!("waiting: {reason}"),
         restart::Step::Restart(pod) => {
             let message = format!("restarting PostgreSQL in {pod}");
+            if primary.is_some_and(|primary| primary.pod == pod) {
+                forget_attempts(client, cluster, pods.iter().filter(|other| other.name_any() != pod)).await?;
+            }
             match control::ask(client, cluster, &pod, Request::Restart { member: &pod }).await? {
                 Answer::Done => {
                     let told = members.iter().find(|member| member.pod == pod);
@@ -193,14 +197,34 @@ fn parameters(member: &Member) -> String {
     if names.is_empty() { String::new() } else { format!(", for {}", names.join(", ")) }
 }
 
-/// A digest of what a member waits for, beside a primary that waits, too, or doesn't.
-fn waits_for(member: &Member, primary_waits: bool) -> Option<String> {
+/// A digest of what a member waits for, beside a primary that was started like this.
+fn waits_for(member: &Member, started: &str) -> Option<String> {
     let changes = serde_json::to_string(member.pending_restart.as_ref()?).ok()?;
     let mut text = String::new();
-    for byte in Sha256::digest(format!("{changes} {primary_waits}")).iter().take(DIGEST_BYTES) {
+    for byte in Sha256::digest(format!("{changes} {started}")).iter().take(DIGEST_BYTES) {
         let _ = write!(text, "{byte:02x}");
     }
     Some(text)
+}
+
+/// What differs when the containers of a pod were started again.
+fn start(pod: &Pod) -> String {
+    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let restarts: i32 = statuses.map(|status| status.restart_count).sum();
+    format!("{} {restarts}", pod.uid().unwrap_or_default())
+}
+
+/// Replicas that were restarted in vain are worth another attempt after the restart of their primary. Forgotten before that: an
+/// operator that is killed in between restarts one too often rather than never.
+async fn forget_attempts(
+    client: &Client,
+    cluster: &Cluster,
+    pods: impl Iterator<Item = &Pod>,
+) -> Result<(), Error> {
+    for pod in pods.filter(|pod| pod.annotations().contains_key(labels::RESTARTED_FOR)) {
+        note(client, cluster, pod, None).await?;
+    }
+    Ok(())
 }
 
 /// Notes on a pod what PostgreSQL was restarted for, or that it isn't true any more.

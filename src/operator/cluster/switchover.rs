@@ -80,13 +80,14 @@ fn decide(settings: Option<&Switchover>, value: &str, record: &Record, members: 
         Some(Role::Replica) => forced || member.healthy(),
         Some(Role::Primary) | None => false,
     };
-    let target = match &settings.target_instance {
+    let named = settings.target_instance.as_deref().filter(|name| !name.is_empty());
+    let target = match named {
         None if forced => return Decision::Refuse("type Failover needs a targetInstance".to_owned()),
         None => match members.iter().find(able) {
             Some(_) => None,
             None => return Decision::Refuse("no replica follows the primary".to_owned()),
         },
-        Some(name) => match members.iter().find(|member| member.name == *name) {
+        Some(name) => match members.iter().find(|member| member.name == name) {
             Some(member) if able(&member) => Some(member),
             Some(member) if member.role == Some(Role::Primary) && record.timeline.is_some() => {
                 return Decision::Met;
@@ -205,6 +206,7 @@ mod tests {
     #[test]
     fn a_request_goes_to_the_primary_and_a_forced_one_to_its_target() {
         assert_eq!(told(&settings("Switchover", None)), "h-a-0 to ");
+        assert_eq!(told(&settings("Switchover", Some(""))), "h-a-0 to ", "no name is as good as none");
         assert_eq!(told(&settings("Switchover", Some("h-b"))), "h-a-0 to h-b-0");
         assert_eq!(told(&settings("Failover", Some("h-b"))), "h-b-0 to h-b-0");
     }

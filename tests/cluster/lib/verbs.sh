@@ -121,3 +121,32 @@ do_env() {
     printf 'export NO_PROXY=%q\n' "${NO_PROXY:+$NO_PROXY,}$NODE_IP"
   fi
 }
+
+# --- faults ------------------------------------------------------------------
+
+# A service that hangs, and goes on later as if nothing had been.
+do_pause() { signal STOP "$@"; }
+do_resume() { signal CONT "$@"; }
+
+signal() { # SIGNAL SERVICE
+  local pid
+  pid=$(pid_of "${2:-}") || die "no service named ${2:-} runs; services are: ${SERVICES[*]}"
+  kill -"$1" "$pid"
+}
+
+# A pod that can't reach the API server any more. Everybody else can.
+do_cut_off() {
+  is_cut_off "$@" || unreachable -I "$1"
+}
+do_rejoin() {
+  ! is_cut_off "$@" || unreachable -D "$1"
+}
+
+is_cut_off() { # ADDRESS: whether it is cut off
+  [[ ${1:-} =~ ^[0-9.]+$ ]] || die "the address of a pod is missing."
+  unreachable -C "$1" 2>/dev/null
+}
+
+unreachable() { # -C|-I|-D ADDRESS
+  nsenter --net="/run/netns/$NETNS" iptables -w "$1" INPUT -s "$2" -p tcp --dport 6443 -j DROP
+}

@@ -1,5 +1,6 @@
 //! Database clusters: created, used, changed and deleted, with real pods.
 
+mod availability;
 mod creation;
 mod images;
 mod interruption;
