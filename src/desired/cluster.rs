@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     api::core::v1::{
         Affinity, Container, LocalObjectReference, PersistentVolumeClaimSpec, ResourceRequirements,
-        SecretProjection, Toleration, TopologySpreadConstraint,
+        SecretProjection, Toleration, TopologySpreadConstraint, VolumeProjection,
     },
     apimachinery::pkg::{apis::meta::v1::OwnerReference, util::intstr::IntOrString},
 };
@@ -61,6 +61,8 @@ pub struct Cluster {
     pub service: ServiceSpec,
     /// `spec.replicaService`.
     pub replica_service: ServiceSpec,
+    /// The pooler, where there is one.
+    pub pgbouncer: Option<PgBouncer>,
     /// The user's own server certificate, in place of ours.
     pub custom_certificate: Option<SecretProjection>,
     /// The user's own replication certificate, in place of ours.
@@ -132,6 +134,45 @@ pub struct InstanceSet {
     /// How many instances an eviction must leave running.
     pub min_available: Option<IntOrString>,
     /// The user's own containers beside the database.
+    pub containers: Vec<Container>,
+}
+
+/// A pooler in front of the cluster.
+#[derive(Clone, Debug)]
+pub struct PgBouncer {
+    /// How many pods.
+    pub replicas: i32,
+    /// Image with PgBouncer.
+    pub image: String,
+    /// Port that clients connect to.
+    pub port: i32,
+    /// Labels and annotations of its objects.
+    pub metadata: ExtraMetadata,
+    /// Settings of the section `pgbouncer`.
+    pub global: BTreeMap<String, String>,
+    /// Entries of the section `databases`; none leads to every database of the cluster.
+    pub databases: BTreeMap<String, String>,
+    /// Entries of the section `users`.
+    pub users: BTreeMap<String, String>,
+    /// Files to mount below `/etc/pgbouncer`.
+    pub files: Vec<VolumeProjection>,
+    /// The user's own certificate, in place of ours.
+    pub custom_certificate: Option<SecretProjection>,
+    /// How clients reach it.
+    pub service: ServiceSpec,
+    /// Resources of its container.
+    pub resources: ResourceRequirements,
+    /// Where pods may run.
+    pub affinity: Option<Affinity>,
+    /// Which taints pods bear.
+    pub tolerations: Vec<Toleration>,
+    /// How pods are spread.
+    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
+    /// Priority of the pods.
+    pub priority_class_name: Option<String>,
+    /// How many pods an eviction must leave running.
+    pub min_available: Option<IntOrString>,
+    /// The user's own containers beside it.
     pub containers: Vec<Container>,
 }
 

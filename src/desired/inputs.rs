@@ -92,6 +92,7 @@ fn asked(cluster: &Cluster, set: &InstanceSet) -> Value {
         hba_rules: _,
         service: _,
         replica_service: _,
+        pgbouncer: _,
         custom_certificate,
         custom_replication_certificate,
         openshift,

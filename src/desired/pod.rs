@@ -5,7 +5,10 @@ use k8s_openapi::{
         Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, ObjectFieldSelector,
         PodSecurityContext, PodSpec, Probe, SeccompProfile, SecurityContext, TopologySpreadConstraint,
     },
-    apimachinery::pkg::{apis::meta::v1::LabelSelectorRequirement, util::intstr::IntOrString},
+    apimachinery::pkg::{
+        apis::meta::v1::{LabelSelector, LabelSelectorRequirement},
+        util::intstr::IntOrString,
+    },
 };
 
 use super::{
@@ -53,7 +56,7 @@ pub fn spec(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Po
         affinity: set.affinity.clone(),
         tolerations: (!set.tolerations.is_empty()).then(|| set.tolerations.clone()),
         priority_class_name: set.priority_class_name.clone(),
-        topology_spread_constraints: spread(cluster, set),
+        topology_spread_constraints: spread(cluster, &set.topology_spread_constraints, instances(cluster)),
         ..PodSpec::default()
     }
 }
@@ -71,7 +74,7 @@ pub fn container_security() -> SecurityContext {
     }
 }
 
-fn pod_security(cluster: &Cluster) -> PodSecurityContext {
+pub(super) fn pod_security(cluster: &Cluster) -> PodSecurityContext {
     PodSecurityContext {
         run_as_non_root: Some(true),
         seccomp_profile: Some(SeccompProfile {
@@ -203,16 +206,25 @@ fn field(name: &str, path: &str) -> EnvVar {
     }
 }
 
-/// The user's constraints, and unless switched off ours: instances of a cluster rather not on one node or in one zone.
-fn spread(cluster: &Cluster, set: &InstanceSet) -> Option<Vec<TopologySpreadConstraint>> {
-    let mut constraints = set.topology_spread_constraints.clone();
+/// All pods of the cluster that hold data.
+fn instances(cluster: &Cluster) -> LabelSelector {
+    let mut selector = meta::selector(meta::labels([(labels::CLUSTER, cluster.name.as_str())]));
+    selector.match_expressions = Some(vec![LabelSelectorRequirement {
+        key: labels::DATA.to_owned(),
+        operator: "Exists".to_owned(),
+        ..LabelSelectorRequirement::default()
+    }]);
+    selector
+}
+
+/// The user's constraints, and unless switched off ours: pods that `selector` finds rather not on one node or in one zone.
+pub(super) fn spread(
+    cluster: &Cluster,
+    own: &[TopologySpreadConstraint],
+    selector: LabelSelector,
+) -> Option<Vec<TopologySpreadConstraint>> {
+    let mut constraints = own.to_vec();
     if !cluster.disable_default_pod_scheduling {
-        let mut selector = meta::selector(meta::labels([(labels::CLUSTER, cluster.name.as_str())]));
-        selector.match_expressions = Some(vec![LabelSelectorRequirement {
-            key: labels::DATA.to_owned(),
-            operator: "Exists".to_owned(),
-            ..LabelSelectorRequirement::default()
-        }]);
         constraints.extend(["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map(|key| {
             TopologySpreadConstraint {
                 max_skew: 1,

@@ -191,6 +191,28 @@ fn certificate(
     })
 }
 
+/// A certificate for the Service `service` of the cluster, which clients see: the stored one, its key after it, as long as it
+/// serves.
+///
+/// # Errors
+/// When the certificate can't be made.
+pub(super) fn service_certificate(
+    cluster: &Cluster,
+    service: &str,
+    authority: &Authority,
+    stored: Option<(String, String)>,
+    now: Timestamp,
+) -> Result<Leaf, pki::Error> {
+    let request = LeafRequest {
+        common_name: service.to_owned(),
+        dns_names: service_names(service, &cluster.namespace),
+        usage: Usage::Server,
+    };
+    let stored =
+        stored.map(|(certificate_pem, key)| Leaf { certificate_pem, key_pem: SecretString::from(key) });
+    keep_or_issue(stored, authority, &request, now)
+}
+
 fn keep_or_issue(
     stored: Option<Leaf>,
     authority: &Authority,

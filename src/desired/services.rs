@@ -8,7 +8,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    cluster::{Cluster, ExtraMetadata},
+    cluster::{Cluster, ExtraMetadata, PgBouncer},
     meta::{self, Labels},
 };
 use crate::api::{labels, postgres_cluster as api};
@@ -21,7 +21,7 @@ pub const PORT_NAME: &str = "postgres";
 #[must_use]
 pub fn leader(cluster: &Cluster) -> Service {
     let own = meta::labels([(labels::PATRONI, cluster.names.leader().as_str())]);
-    exposed(cluster, cluster.names.leader(), own, &cluster.service, None)
+    exposed(cluster, cluster.names.leader(), own, &cluster.service, None, port(cluster))
 }
 
 /// The Service that applications connect to. Its name resolves to the address of the leader's Service, so that it can stay
@@ -68,6 +68,7 @@ pub fn replicas(cluster: &Cluster) -> Service {
         role(labels::ROLE_REPLICA),
         &cluster.replica_service,
         Some(selector),
+        port(cluster),
     )
 }
 
@@ -88,6 +89,25 @@ pub fn patroni_config(cluster: &Cluster) -> Service {
         spec.ports = None;
     }
     service
+}
+
+/// The Service of the pooler.
+#[must_use]
+pub(super) fn pgbouncer(cluster: &Cluster, pgbouncer: &PgBouncer, port_name: &str) -> Service {
+    let port = ServicePort {
+        name: Some(port_name.to_owned()),
+        port: pgbouncer.port,
+        target_port: Some(IntOrString::String(port_name.to_owned())),
+        ..port(cluster)
+    };
+    exposed(
+        cluster,
+        cluster.names.pgbouncer(),
+        super::pgbouncer::own_labels(),
+        &pgbouncer.service,
+        Some(super::pgbouncer::selector(cluster)),
+        port,
+    )
 }
 
 fn role(value: &str) -> Labels {
@@ -132,9 +152,9 @@ fn exposed(
     own: Labels,
     wanted: &api::ServiceSpec,
     selector: Option<Labels>,
+    mut port: ServicePort,
 ) -> Service {
     let extra = ExtraMetadata::from(wanted.metadata.as_ref());
-    let mut port = port(cluster);
     port.node_port = wanted.node_port;
     Service {
         metadata: meta::object_meta(cluster, name, own, &[&extra]),

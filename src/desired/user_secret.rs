@@ -18,6 +18,12 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 const PASSWORD: &str = "password";
 const VERIFIER: &str = "verifier";
 
+/// Where the pooler is.
+struct Pooler {
+    host: String,
+    port: String,
+}
+
 /// The Secret of `user`. A password or verifier that somebody wrote into it is taken; an empty password is an order to make
 /// a new one, unless there is a verifier alone: then only its author knows the password.
 #[must_use]
@@ -31,6 +37,13 @@ pub fn build(cluster: &Cluster, user: &User, existing: Option<&Secret>, rng: &mu
         ("user", user.name.as_str()),
         (VERIFIER, verifier.expose_secret()),
     ]);
+    let pooler = cluster.pgbouncer.as_ref().map(|pgbouncer| Pooler {
+        host: format!("{}.{}.svc", cluster.names.pgbouncer(), cluster.namespace),
+        port: pgbouncer.port.to_string(),
+    });
+    if let Some(Pooler { host, port }) = &pooler {
+        values.extend(data([("pgbouncer-host", host.as_str()), ("pgbouncer-port", port.as_str())]));
+    }
     let database = user.databases.first().map(String::as_str);
     values.extend(data(database.map(|name| ("dbname", name))));
     if let Some(password) = &password {
@@ -41,6 +54,14 @@ pub fn build(cluster: &Cluster, user: &User, existing: Option<&Secret>, rng: &mu
             let uri = format!("postgresql://{name}:{secret}@{host}:{port}/{database}");
             let jdbc = format!("jdbc:postgresql://{host}:{port}/{database}?password={secret}&user={name}");
             values.extend(data([("uri", uri.as_str()), ("jdbc-uri", jdbc.as_str())]));
+            if let Some(Pooler { host, port }) = &pooler {
+                let uri = format!("postgresql://{name}:{secret}@{host}:{port}/{database}");
+                // Between transactions the server behind PgBouncer changes, and with it what was prepared there.
+                let jdbc = format!(
+                    "jdbc:postgresql://{host}:{port}/{database}?password={secret}&prepareThreshold=0&user={name}"
+                );
+                values.extend(data([("pgbouncer-uri", uri.as_str()), ("pgbouncer-jdbc-uri", jdbc.as_str())]));
+            }
         }
     }
     let own = meta::labels([(labels::ROLE, labels::ROLE_PGUSER), (labels::PGUSER, user.name.as_str())]);

@@ -66,6 +66,12 @@ impl ClusterNames {
         self.with("pods")
     }
 
+    /// Everything of the pooler: Deployment, Service, ConfigMap, Secret and PodDisruptionBudget.
+    #[must_use]
+    pub fn pgbouncer(&self) -> String {
+        self.with("pgbouncer")
+    }
+
     /// ConfigMap with the configuration that all instances share.
     #[must_use]
     pub fn config(&self) -> String {

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 /// The role that replicas connect as. It has no password and authenticates with a certificate only.
 pub const REPLICATION_USER: &str = "_crunchyrepl";
 
+/// The role that PgBouncer looks up passwords as. It can do nothing else.
+pub const POOLER_USER: &str = "_crunchypgbouncer";
+
 /// One line of `pg_hba.conf`, built from its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -59,9 +62,9 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// The lines of a cluster: access that pgherd needs, the user's own rules, and then the default: passwords over TLS.
+/// The lines of a cluster: access that pgherd needs (that of a `pooler` only if there is one), the user's own rules, and then the default: passwords over TLS.
 #[must_use]
-pub fn lines(user_rules: &[String]) -> Vec<String> {
+pub fn lines(user_rules: &[String], pooler: bool) -> Vec<String> {
     let mut lines = vec![
         // The superuser by the socket inside the pod: Patroni and the operator.
         Rule::new("local", &[], &["postgres"], "peer").line(),
@@ -71,6 +74,10 @@ pub fn lines(user_rules: &[String]) -> Vec<String> {
         Rule::new("hostssl", &["postgres"], &[REPLICATION_USER], "cert").line(),
         Rule::new("host", &[], &[REPLICATION_USER], "reject").line(),
     ];
+    if pooler {
+        lines.push(Rule::new("hostssl", &[], &[POOLER_USER], "scram-sha-256").line());
+        lines.push(Rule::new("host", &[], &[POOLER_USER], "reject").line());
+    }
     lines.extend_from_slice(user_rules);
     if user_rules.is_empty() {
         lines.push(Rule::new("hostssl", &[], &[], "scram-sha-256").line());
@@ -85,7 +92,7 @@ mod tests {
     #[test]
     fn passwords_cross_the_network_over_tls_only() {
         assert_eq!(
-            lines(&[]),
+            lines(&[], false),
             [
                 r#"local all "postgres" peer"#,
                 r#"hostssl replication "_crunchyrepl" all cert"#,
@@ -98,10 +105,11 @@ mod tests {
 
     #[test]
     fn the_users_rules_come_after_those_that_keep_the_cluster_alive_and_replace_the_default() {
-        let lines = lines(&["hostssl all all all md5".to_owned()]);
+        let lines = lines(&["hostssl all all all md5".to_owned()], true);
         assert_eq!(lines.last().unwrap(), "hostssl all all all md5");
         assert!(lines[0].starts_with("local all"));
-        assert!(!lines.iter().any(|line| line.ends_with("scram-sha-256")));
+        let passwords: Vec<&String> = lines.iter().filter(|line| line.ends_with("scram-sha-256")).collect();
+        assert_eq!(passwords, [r#"hostssl all "_crunchypgbouncer" all scram-sha-256"#]);
     }
 
     #[test]

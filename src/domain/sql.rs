@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use postgres_protocol::escape;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{hba::REPLICATION_USER, role_options::RoleOptions};
+use super::{
+    hba::{POOLER_USER, REPLICATION_USER},
+    role_options::RoleOptions,
+};
 
 /// A string as an SQL literal, quotes included.
 #[must_use]
@@ -35,18 +38,18 @@ pub struct RoleStatement {
 /// What [`roles_and_databases`] prints last when the image lacks the audit library.
 pub const NO_AUDIT_MARKER: &str = "pgherd: pgaudit is not loaded";
 
+/// How a script with verifiers begins: they must not reach the server's log, whatever the user has configured.
+const QUIET: &str = "SET search_path TO '';\n\
+                     SET log_statement TO 'none';\n\
+                     SET log_min_duration_statement TO -1;\n\
+                     SET log_min_error_statement TO 'panic';\n\
+                     SET pgaudit.log TO 'none';\n";
+
 /// A script for `psql` that creates what is missing of `roles` and their databases and leaves alone what it isn't told.
 /// It runs against any database as the superuser, as often as one likes.
 #[must_use]
 pub fn roles_and_databases(roles: &[RoleStatement]) -> SecretString {
-    // Verifiers must not reach the server's log, whatever the user has configured.
-    let mut script = String::from(
-        "SET search_path TO '';\n\
-         SET log_statement TO 'none';\n\
-         SET log_min_duration_statement TO -1;\n\
-         SET log_min_error_statement TO 'panic';\n\
-         SET pgaudit.log TO 'none';\n",
-    );
+    let mut script = String::from(QUIET);
     let databases: BTreeSet<&str> =
         roles.iter().flat_map(|role| role.databases.iter().map(String::as_str)).collect();
     script.push_str(&replication());
@@ -121,6 +124,63 @@ fn replication() -> String {
     script
 }
 
+/// A script for `psql` that lets PgBouncer log in and look up the passwords of those who may use it, in each of `databases`:
+/// it asks in the one that its client wants.
+#[must_use]
+pub fn pooler(databases: &[String], verifier: &SecretString) -> SecretString {
+    let (name, role) = (literal(POOLER_USER), identifier(POOLER_USER));
+    let mut script = String::from(QUIET);
+    let _ = write!(
+        script,
+        "SELECT pg_catalog.format('CREATE ROLE %I', {name}) WHERE NOT EXISTS \
+         (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = {name}) \\gexec\n\
+         ALTER ROLE {role} WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD {};\n",
+        literal(verifier.expose_secret())
+    );
+    for database in databases {
+        let _ = write!(
+            script,
+            "\\connect {}\n\
+             CREATE SCHEMA IF NOT EXISTS pgbouncer;\n\
+             REVOKE ALL ON SCHEMA pgbouncer FROM PUBLIC;\n\
+             GRANT USAGE ON SCHEMA pgbouncer TO {role};\n\
+             CREATE OR REPLACE FUNCTION pgbouncer.get_auth(name pg_catalog.text)\n\
+             RETURNS TABLE (username pg_catalog.text, password pg_catalog.text)\n\
+             LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$\n  \
+             SELECT rolname::pg_catalog.text, rolpassword FROM pg_catalog.pg_authid\n  \
+             WHERE rolname = $1 AND rolcanlogin AND NOT rolsuper AND NOT rolreplication AND rolname <> {name}\n  \
+             AND (rolvaliduntil IS NULL OR rolvaliduntil > pg_catalog.now())\n\
+             $$;\n\
+             REVOKE ALL ON FUNCTION pgbouncer.get_auth(pg_catalog.text) FROM PUBLIC;\n\
+             GRANT EXECUTE ON FUNCTION pgbouncer.get_auth(pg_catalog.text) TO {role};\n",
+            connect_argument(database)
+        );
+    }
+    SecretString::from(script)
+}
+
+/// A script for `psql` that takes back what [`pooler`] has made. A schema of that name which holds anything else stays.
+#[must_use]
+pub fn without_pooler(databases: &[String]) -> SecretString {
+    let (name, role) = (literal(POOLER_USER), identifier(POOLER_USER));
+    let exists = format!("EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = {name})");
+    let mut script = String::from(QUIET);
+    for database in databases {
+        let _ = write!(
+            script,
+            "\\connect {}\n\
+             DROP FUNCTION IF EXISTS pgbouncer.get_auth(pg_catalog.text);\n\
+             SELECT 'DROP OWNED BY {role}' WHERE {exists} \\gexec\n\
+             SELECT 'DROP SCHEMA pgbouncer' FROM pg_catalog.pg_namespace AS schema WHERE nspname = 'pgbouncer' AND NOT \
+             EXISTS (SELECT 1 FROM pg_catalog.pg_depend WHERE refobjid = schema.oid AND \
+             refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass) \\gexec\n",
+            connect_argument(database)
+        );
+    }
+    let _ = writeln!(script, "SELECT 'DROP ROLE {role}' WHERE {exists} \\gexec");
+    SecretString::from(script)
+}
+
 fn login_and(options: &RoleOptions) -> String {
     let options = options.to_string();
     let login = if options.split_whitespace().any(|word| word == "NOLOGIN" || word == "LOGIN") {
@@ -160,6 +220,14 @@ mod tests {
             role("keeper", "CREATEDB NOLOGIN", &[]),
         ]);
         insta::assert_snapshot!(script.expose_secret());
+    }
+
+    #[test]
+    fn a_pooler_may_look_up_passwords_and_nothing_else() {
+        let databases = ["rhino".to_owned(), "d'b".to_owned()];
+        let verifier = SecretString::from("SCRAM-SHA-256$4096:c2FsdA==$a:b");
+        insta::assert_snapshot!("pooler", pooler(&databases, &verifier).expose_secret());
+        insta::assert_snapshot!("without_pooler", without_pooler(&databases).expose_secret());
     }
 
     #[test]

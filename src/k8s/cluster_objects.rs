@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::{
-    apps::v1::StatefulSet,
+    apps::v1::{Deployment, StatefulSet},
     core::v1::{ConfigMap, Endpoints, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
@@ -22,7 +22,9 @@ pub type ByName<K> = BTreeMap<String, K>;
 pub struct ClusterObjects {
     /// The instances' StatefulSets.
     pub stateful_sets: ByName<StatefulSet>,
-    /// The instances' pods.
+    /// The pooler's Deployment.
+    pub deployments: ByName<Deployment>,
+    /// The pods of instances and of the pooler.
     pub pods: ByName<Pod>,
     /// Volumes.
     pub volume_claims: ByName<PersistentVolumeClaim>,
@@ -56,6 +58,7 @@ impl ClusterObjects {
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let (
             stateful_sets,
+            deployments,
             pods,
             volume_claims,
             services,
@@ -79,10 +82,12 @@ impl ClusterObjects {
             list.by_name(),
             list.by_name(),
             list.by_name(),
+            list.by_name(),
             secrets.get_opt(ROOT_AUTHORITY_SECRET),
         )?;
         Ok(Self {
             stateful_sets,
+            deployments,
             pods,
             volume_claims,
             services,

@@ -11,7 +11,7 @@ use std::{
 use axum_server::Handle;
 use futures::{StreamExt, future};
 use k8s_openapi::api::{
-    apps::v1::StatefulSet,
+    apps::v1::{Deployment, StatefulSet},
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
@@ -228,6 +228,7 @@ fn controller(
     Controller::for_stream(clusters, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .owns(api::<StatefulSet>(client, namespace), of_clusters())
+        .owns(api::<Deployment>(client, namespace), of_clusters())
         .owns(api::<PersistentVolumeClaim>(client, namespace), of_clusters())
         .owns(api::<Service>(client, namespace), of_clusters())
         .owns(api::<ConfigMap>(client, namespace), of_clusters())

@@ -92,7 +92,7 @@ struct Annotation {
 /// The members that these pods are, the primary first, then by name.
 #[must_use]
 pub fn members(pods: &[Pod]) -> Vec<Member> {
-    let mut members: Vec<Member> = pods.iter().map(member).collect();
+    let mut members: Vec<Member> = pods.iter().filter_map(member).collect();
     let leader = members.iter().find(|member| member.role == Some(Role::Primary));
     let leader = leader.and_then(|leader| leader.position);
     for member in members.iter_mut().filter(|member| member.role == Some(Role::Replica)) {
@@ -106,11 +106,12 @@ pub fn members(pods: &[Pod]) -> Vec<Member> {
     members
 }
 
-fn member(pod: &Pod) -> Member {
+/// Nothing for a pod that isn't an instance's.
+fn member(pod: &Pod) -> Option<Member> {
     let told = pod.annotations().get(STATUS).and_then(|text| serde_json::from_str::<Annotation>(text).ok());
     let told = told.unwrap_or_default();
     let pod_name = pod.name_any();
-    let name = pod.labels().get(labels::INSTANCE).cloned().unwrap_or_else(|| pod_name.clone());
+    let name = pod.labels().get(labels::INSTANCE)?.clone();
     let role = pod.labels().get(labels::ROLE).and_then(|role| match role.as_str() {
         labels::ROLE_PATRONI_LEADER | labels::ROLE_PRIMARY | "standby_leader" => Some(Role::Primary),
         labels::ROLE_REPLICA => Some(Role::Replica),
@@ -121,7 +122,7 @@ fn member(pod: &Pod) -> Member {
     let state = state(pod, &told, ready);
     let position = told.replay_lsn.or(told.xlog_location);
     let restart = told.pending_restart.then_some(told.pending_restart_reason);
-    Member {
+    Some(Member {
         // A pod that doesn't run keeps its last role's label.
         role: role.filter(|_| ready || running(pod)),
         ready,
@@ -133,7 +134,7 @@ fn member(pod: &Pod) -> Member {
         position,
         pod: pod_name,
         name,
-    }
+    })
 }
 
 /// Patroni's word where it has one, else Kubernetes'.
@@ -232,8 +233,11 @@ pub(crate) mod tests {
 
     #[test]
     fn a_pod_that_is_not_there_yet_has_a_state_too() {
-        let pod: Pod =
-            serde_json::from_value(json!({"metadata": {"name": "h-00-aaaa-0"}, "status": {}})).unwrap();
+        let labels = json!({labels::INSTANCE: "h-00-aaaa"});
+        let pod: Pod = serde_json::from_value(
+            json!({"metadata": {"name": "h-00-aaaa-0", "labels": labels}, "status": {}}),
+        )
+        .unwrap();
         let member = &members(&[pod])[0];
         assert_eq!((member.role, member.state.as_str()), (None, "waiting for a node"));
     }

@@ -48,7 +48,12 @@ pub const WATCHED: &[Permission] = &[
         verbs: &["update"],
         why: "Makes clusters the owners of their objects, where the API server checks that right.",
     },
-    Permission { group: "apps", resources: &["statefulsets"], verbs: MANAGE, why: "Runs instances." },
+    Permission {
+        group: "apps",
+        resources: &["statefulsets", "deployments"],
+        verbs: MANAGE,
+        why: "Runs instances and poolers.",
+    },
     Permission {
         group: "",
         resources: &["pods"],

@@ -114,7 +114,7 @@ pub fn dynamic(cluster: &Cluster) -> Value {
     };
     let rules: Vec<String> = cluster.hba_rules.iter().cloned().chain(user_lines).collect();
     postgresql.insert("parameters".into(), json!(merged_parameters(cluster)));
-    postgresql.insert("pg_hba".into(), json!(hba::lines(&rules)));
+    postgresql.insert("pg_hba".into(), json!(hba::lines(&rules, cluster.pgbouncer.is_some())));
     postgresql.entry("use_pg_rewind").or_insert(true.into());
     postgresql.entry("use_slots").or_insert(false.into());
     root.insert("postgresql".into(), Value::Object(postgresql));

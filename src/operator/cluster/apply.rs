@@ -16,7 +16,7 @@ use super::{
     instances::Plan,
 };
 use crate::{
-    desired::{Cluster, services},
+    desired::{Cluster, pgbouncer, services},
     domain::cluster_names::InstanceName,
     k8s::{
         applier::{Applied, Applier},
@@ -52,6 +52,7 @@ pub(super) async fn apply(
         volume_claims,
         stateful_sets,
         disruption_budgets,
+        pgbouncer,
     } = desired;
 
     // The authority first and alone: two certificates of different authorities would lock instances out.
@@ -81,7 +82,29 @@ pub(super) async fn apply(
     if !created.is_empty() {
         story.tell("InstanceCreated", "CreateInstance", format!("created {}", created.join(", ")));
     }
-    all(applier, disruption_budgets, &live.disruption_budgets, story_less).await
+    all(applier, disruption_budgets, &live.disruption_budgets, story_less).await?;
+    match pgbouncer {
+        Some(objects) => apply_pgbouncer(applier, objects, live).await,
+        None => Ok(()),
+    }
+}
+
+async fn apply_pgbouncer(
+    applier: &Applier,
+    objects: &pgbouncer::Objects,
+    live: &ClusterObjects,
+) -> Result<(), Error> {
+    let pgbouncer::Objects { config_map, secret, service, deployment, disruption_budget } = objects;
+    tokio::try_join!(
+        apply_one(applier, config_map, &live.config_maps),
+        apply_one(applier, secret, &live.secrets),
+        apply_one(applier, service, &live.services),
+    )?;
+    apply_one(applier, deployment, &live.deployments).await?;
+    if let Some(budget) = disruption_budget {
+        apply_one(applier, budget, &live.disruption_budgets).await?;
+    }
+    Ok(())
 }
 
 fn story_less<K>(_: &str, _: &Applied<K>) {}
@@ -198,7 +221,11 @@ async fn remove_remains(
     Ok(())
 }
 
-async fn delete<K>(client: &kube::Client, namespace: &str, name: &str) -> Result<(), Error>
+/// Deletes an object, which may be gone already, and what it owns after it.
+///
+/// # Errors
+/// When the API server refuses or can't be reached.
+pub(super) async fn delete<K>(client: &kube::Client, namespace: &str, name: &str) -> Result<(), Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone

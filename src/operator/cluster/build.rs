@@ -12,8 +12,8 @@ use rand::rngs::ThreadRng;
 use super::instances::Plan;
 use crate::{
     desired::{
-        Cluster, access, config_maps, disruption_budget, secrets, services, stateful_set, user_secret,
-        volume_claims,
+        Cluster, access, config_maps, disruption_budget, pgbouncer, secrets, services, stateful_set,
+        user_secret, volume_claims,
     },
     k8s::cluster_objects::ClusterObjects,
     pki,
@@ -45,6 +45,8 @@ pub struct Desired {
     pub stateful_sets: Vec<StatefulSet>,
     /// Limits to evictions.
     pub disruption_budgets: Vec<PodDisruptionBudget>,
+    /// The pooler, where one is wanted.
+    pub pgbouncer: Option<pgbouncer::Objects>,
 }
 
 /// Builds everything. What `objects` holds of certificates and passwords is kept as long as it serves.
@@ -91,6 +93,13 @@ pub fn build(
             .iter()
             .filter_map(|set| disruption_budget::instance_set(cluster, set))
             .collect(),
+        pgbouncer: match &cluster.pgbouncer {
+            Some(wanted) => {
+                let existing = stored(cluster.names.pgbouncer());
+                Some(pgbouncer::build(cluster, wanted, &authority, existing, now, rng)?)
+            }
+            None => None,
+        },
     };
     for (instance, set) in &plan.keep {
         let set = &cluster.sets[*set];

@@ -41,6 +41,13 @@ pub(super) fn wanted(cluster: &Cluster, desired: &Desired, system_identifier: &s
         })
         .collect();
     let script = sql::roles_and_databases(&roles);
+    let revision = revision(system_identifier, &script);
+    Wanted { script, revision }
+}
+
+/// A short name for a script and the database that it is for.
+#[must_use]
+pub(super) fn revision(system_identifier: &str, script: &SecretString) -> String {
     let mut hash = Sha256::new();
     hash.update(system_identifier);
     hash.update(script.expose_secret());
@@ -48,7 +55,27 @@ pub(super) fn wanted(cluster: &Cluster, desired: &Desired, system_identifier: &s
     for byte in hash.finalize().iter().take(REVISION_BYTES) {
         let _ = write!(revision, "{byte:02x}");
     }
-    Wanted { script, revision }
+    revision
+}
+
+/// Runs a script as the superuser in the database `postgres` of an instance, with these further options of `psql`. Returns
+/// what it prints.
+///
+/// # Errors
+/// When `psql` can't be run or a statement fails.
+pub(super) async fn psql(
+    client: &Client,
+    cluster: &Cluster,
+    instance: &Instance,
+    options: &str,
+    script: &SecretString,
+) -> Result<String, Error> {
+    let pod = instance.name.pod();
+    let target = exec::Target { namespace: &cluster.namespace, pod: &pod, container: DATABASE_CONTAINER };
+    let command = scripts::with_programs(&format!(
+        "psql -Xqw --tuples-only --set=ON_ERROR_STOP=on --username=postgres --dbname=postgres --file=- {options}"
+    ));
+    Ok(exec::run(client, target, &command, script).await?)
 }
 
 /// Runs the script on the primary.
@@ -62,12 +89,7 @@ pub(super) async fn apply(
     wanted: &Wanted,
     story: &mut Story,
 ) -> Result<(), Error> {
-    let pod = primary.name.pod();
-    let target = exec::Target { namespace: &cluster.namespace, pod: &pod, container: DATABASE_CONTAINER };
-    let command = scripts::with_programs(
-        "psql -Xqw --tuples-only --set=ON_ERROR_STOP=on --username=postgres --dbname=postgres --file=-",
-    );
-    let output = exec::run(client, target, &command, &wanted.script).await?;
+    let output = psql(client, cluster, primary, "", &wanted.script).await?;
     let names: Vec<&str> = cluster.users.iter().map(|user| user.name.as_str()).collect();
     if names.is_empty() {
         story.tell("UsersReady", "SetUpUsers", "no users are asked for".to_owned());

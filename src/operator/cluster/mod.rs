@@ -9,6 +9,7 @@ mod error;
 mod finalize;
 pub mod instances;
 mod patroni;
+mod pgbouncer;
 mod restart;
 mod roll;
 pub mod rollout;
@@ -187,6 +188,15 @@ async fn bring_about(
         databases::apply(client, cluster, primary, &wanted, story).await?;
         users_revision = Some(wanted.revision.clone());
     }
+    let proxy = {
+        let identifier = system_identifier.as_deref().unwrap_or_default();
+        let done = pgbouncer::recorded(resource.status.as_ref());
+        let revision = pgbouncer::set_up(client, cluster, &desired, primary, identifier, done, story).await?;
+        if cluster.pgbouncer.is_none() && revision.is_none() {
+            pgbouncer::remove(client, cluster, &objects).await?;
+        }
+        pgbouncer::status(cluster, &objects, revision)
+    };
     let switchover = switchover::answer(client, resource, cluster, &objects, story).await?;
     let pending = match &switchover {
         // The next look sees what came of it.
@@ -199,6 +209,7 @@ async fn bring_about(
     let seen = status::Seen {
         pending: pending.as_ref(),
         switchover: switchover.as_ref(),
+        proxy: proxy.as_ref(),
         instances: &observed,
         plan: &plan,
         system_identifier: system_identifier.as_deref(),

@@ -14,6 +14,7 @@ use super::{
     instances::pod_state,
 };
 use crate::{
+    api::labels,
     desired::{Cluster, text::patroni},
     k8s::{
         OPERATOR,
@@ -81,7 +82,8 @@ pub(super) async fn free_initialization(
     let Some((kept, begun)) = initialization(cluster, objects) else { return Ok(()) };
     // Read after the store was: who wrote there is among them or gone.
     let pods: Api<Pod> = Api::namespaced(client.clone(), &cluster.namespace);
-    let instances = ListParams::default().labels(&selector(&cluster.name));
+    let instances =
+        ListParams::default().labels(&format!("{},{}", selector(&cluster.name), labels::INSTANCE));
     let present = pods.list(&instances).await?.items;
     let lease = SignedDuration::from_secs(cluster.patroni.leader_lease_seconds.into());
     match holders(&present, begun, now.duration_since(begun) > lease) {

@@ -13,6 +13,7 @@ use super::{
     Story,
     error::Error,
     instances::{Instance, Plan},
+    pgbouncer,
     roll::Pending,
     switchover::Record,
     validate::Problem,
@@ -21,9 +22,11 @@ use crate::{
     api::{
         conditions::{
             self, ACCEPTED, ConditionStatus, NewCondition, POSTGRES_DATA_INITIALIZED as INITIALIZED,
-            PROGRESSING, READY, set_condition,
+            PROGRESSING, PROXY_AVAILABLE, READY, set_condition,
         },
-        postgres_cluster::{InstanceSetStatus, PatroniStatus, PostgresCluster, PostgresClusterStatus},
+        postgres_cluster::{
+            InstanceSetStatus, PatroniStatus, PostgresCluster, PostgresClusterStatus, ProxyStatus,
+        },
     },
     desired::Cluster,
     domain::cluster_names::InstanceName,
@@ -45,6 +48,8 @@ pub struct Seen<'a> {
     pub users_current: bool,
     /// What is being changed about the instances.
     pub pending: Option<&'a Pending>,
+    /// What there is of a pooler.
+    pub proxy: Option<&'a ProxyStatus>,
     /// What was done about a request for a switchover.
     pub switchover: Option<&'a Record>,
 }
@@ -90,6 +95,8 @@ pub fn followed(
         put_switchover(&mut status, record);
     }
 
+    status.proxy = seen.proxy.cloned();
+
     let generation = resource.meta().generation;
     let mut condition = |type_, (state, reason, message): (bool, &str, String)| {
         set_condition(&mut status.conditions, new_condition(type_, state, reason, message, generation), now);
@@ -97,11 +104,18 @@ pub fn followed(
     condition(ACCEPTED, (true, "Valid", "the description is being followed".to_owned()));
     condition(INITIALIZED, initialized(seen));
     condition(READY, readiness(cluster, seen, ready, wanted));
+    let proxy = seen.proxy.and_then(|proxy| pgbouncer::availability(cluster, proxy));
+    if let Some(available) = proxy.clone() {
+        condition(PROXY_AVAILABLE, available);
+    }
     match seen.pending {
         Some(Pending { reason, message }) => condition(PROGRESSING, (true, reason, message.clone())),
         None => {
             conditions::remove_condition(&mut status.conditions, PROGRESSING);
         }
+    }
+    if proxy.is_none() {
+        conditions::remove_condition(&mut status.conditions, PROXY_AVAILABLE);
     }
     status
 }

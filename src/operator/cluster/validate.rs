@@ -9,9 +9,9 @@ use kube::{Resource, ResourceExt};
 use crate::{
     api::postgres_cluster::{
         AuthenticationRule, InstanceSet as InstanceSetSpec, PasswordType, Patroni as PatroniSpec,
-        PostgresCluster, User as UserSpec,
+        PgBouncer as PgBouncerSpec, PostgresCluster, User as UserSpec,
     },
-    desired::cluster::{Cluster, ExtraMetadata, InstanceSet, Patroni, User},
+    desired::cluster::{Cluster, ExtraMetadata, InstanceSet, Patroni, PgBouncer, User},
     domain::{cluster_names::ClusterNames, hba::Rule, password::PasswordKind, role_options::RoleOptions},
 };
 
@@ -100,6 +100,7 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
     }
 
     let name = resource.name_any();
+    let pgbouncer = spec.proxy.as_ref().map(|proxy| pgbouncer(&proxy.pgbouncer, &image));
     let cluster = Cluster {
         namespace: resource.namespace().unwrap_or_default(),
         uid: owner.uid.clone(),
@@ -129,6 +130,7 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
         hba_rules: spec.authentication.iter().flat_map(|rules| &rules.rules).map(hba_rule).collect(),
         service: spec.service.clone().unwrap_or_default(),
         replica_service: spec.replica_service.clone().unwrap_or_default(),
+        pgbouncer,
         custom_certificate: spec.custom_tls_secret.clone(),
         custom_replication_certificate: spec.custom_replication_tls_secret.clone(),
         openshift: spec.openshift.unwrap_or_default(),
@@ -184,6 +186,30 @@ fn instance_set(cluster: &str, index: usize, spec: &InstanceSetSpec, problems: &
         min_available: spec.min_available.clone(),
         containers: spec.containers.clone(),
         name,
+    }
+}
+
+/// Without an image of its own PgBouncer runs from the one of the database, which brings it as a rule.
+fn pgbouncer(spec: &PgBouncerSpec, image: &str) -> PgBouncer {
+    let config = spec.config.clone().unwrap_or_default();
+    PgBouncer {
+        replicas: spec.replicas,
+        image: spec.image.clone().unwrap_or_else(|| image.to_owned()),
+        port: spec.port,
+        metadata: ExtraMetadata::from(spec.metadata.as_ref()),
+        global: config.global,
+        databases: config.databases,
+        users: config.users,
+        files: config.files,
+        custom_certificate: spec.custom_tls_secret.clone(),
+        service: spec.service.clone().unwrap_or_default(),
+        resources: spec.resources.as_ref().map(Into::into).unwrap_or_default(),
+        affinity: spec.affinity.clone(),
+        tolerations: spec.tolerations.clone(),
+        topology_spread_constraints: spec.topology_spread_constraints.clone(),
+        priority_class_name: spec.priority_class_name.clone(),
+        min_available: spec.min_available.clone(),
+        containers: spec.containers.clone(),
     }
 }
 

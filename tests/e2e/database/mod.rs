@@ -5,4 +5,5 @@ mod creation;
 mod images;
 mod interruption;
 mod life;
+mod pgbouncer;
 mod rollout;

@@ -183,3 +183,41 @@ fn secrets_hold_the_keys_that_applications_know() {
         ]
     );
 }
+
+#[test]
+fn a_pooler_gets_what_its_user_asks_for() {
+    let mut spec = test_support::spec();
+    spec["customTLSSecret"] = json!({"name": "own", "items": [{"key": "roots", "path": "ca.crt"}, {"key": "tls.crt", "path": "tls.crt"}]});
+    spec["customReplicationTLSSecret"] = json!({"name": "own-replication"});
+    spec["proxy"] = json!({"pgBouncer": {
+        "replicas": 2, "image": "localhost/pooler:1", "port": 6432,
+        "config": {
+            "global": {"pool_mode": "transaction", "listen_addr": "nowhere", "client_tls_sslmode": "verify-full"},
+            "databases": {"reports": "host=elsewhere"}, "users": {"rhino": "pool_mode=session"},
+            "files": [{"configMap": {"name": "mine"}}],
+        },
+        "customTLSSecret": {"name": "front", "items": [{"key": "chain", "path": "tls.crt"}]},
+    }});
+    let cluster = test_support::cluster_from(&spec);
+    let objects = built(&cluster, &ClusterObjects::default(), now()).pgbouncer.unwrap();
+    insta::assert_snapshot!("pgbouncer_configuration", objects.config_map.data.unwrap()["pgbouncer.ini"]);
+    insta::assert_yaml_snapshot!("pgbouncer_deployment", objects.deployment, {".**.command[3]" => "[script]"});
+    insta::assert_yaml_snapshot!("pgbouncer_service", objects.service);
+    assert!(objects.disruption_budget.is_some());
+    let command = &objects.deployment.spec.unwrap().template.spec.unwrap().containers[0].command;
+    let script = &command.as_ref().unwrap()[3];
+    let checked = std::process::Command::new("sh").args(["-n", "-c", script]).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let secret = objects.secret;
+    assert_eq!(text(&secret, "pgbouncer-frontend.crt"), None, "the user's own is used");
+    let password = text(&secret, "pgbouncer-password").unwrap();
+    assert_eq!(
+        text(&secret, "pgbouncer-users.txt").unwrap(),
+        format!("\"_crunchypgbouncer\" \"{password}\"\n")
+    );
+
+    // What is stored stays.
+    let stored =
+        ClusterObjects { secrets: [(secret.name_any(), secret.clone())].into(), ..ClusterObjects::default() };
+    assert_eq!(built(&cluster, &stored, now()).pgbouncer.unwrap().secret, secret);
+}

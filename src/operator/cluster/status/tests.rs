@@ -37,6 +37,7 @@ impl Case {
             users_current: self.users_current,
             pending: None,
             switchover: None,
+            proxy: None,
         };
         followed(&test_support::resource(&test_support::spec()), &self.cluster, seen, now())
     }
