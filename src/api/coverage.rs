@@ -34,32 +34,10 @@ pub const NOTES: &[FieldNote] = &[
                   field to start empty on purpose.",
     },
     FieldNote {
-        path: "spec.instances[].tablespaceVolumes",
-        effect: Effect::Refused,
-        instead: "Tablespaces would end up on the data volume and fill it. Remove the volumes to have everything on \
-                  the data volume on purpose.",
-    },
-    FieldNote {
-        path: "spec.standby",
-        effect: Effect::Refused,
-        instead: "The cluster would accept writes of its own instead of following the other one. Set enabled to \
-                  false or remove the field to have an independent cluster on purpose.",
-    },
-    FieldNote {
         path: "spec.backups",
         effect: Effect::Ignored,
         instead: "NO BACKUPS ARE MADE and no write-ahead log is archived, so lost data can't be restored. Back the \
                   cluster up by other means, for example with pg_dump or pg_basebackup.",
-    },
-    FieldNote {
-        path: "spec.config.files",
-        effect: Effect::Ignored,
-        instead: "The files are not mounted. Parameters that name one of them make PostgreSQL fail to start.",
-    },
-    FieldNote {
-        path: "spec.databaseInitSQL",
-        effect: Effect::Ignored,
-        instead: "The SQL is not run. Run it with psql once the cluster is ready.",
     },
     FieldNote {
         path: "spec.instances[].sidecars",
@@ -102,9 +80,11 @@ pub const NOTES: &[FieldNote] = &[
 /// All fields that do what they say, each with all fields below it.
 pub const SUPPORTED: &[&str] = &[
     "spec.authentication",
+    "spec.config.files",
     "spec.config.parameters",
     "spec.customReplicationTLSSecret",
     "spec.customTLSSecret",
+    "spec.databaseInitSQL",
     "spec.disableDefaultPodScheduling",
     "spec.image",
     "spec.imagePullPolicy",
@@ -118,6 +98,7 @@ pub const SUPPORTED: &[&str] = &[
     "spec.instances[].priorityClassName",
     "spec.instances[].replicas",
     "spec.instances[].resources",
+    "spec.instances[].tablespaceVolumes",
     "spec.instances[].tolerations",
     "spec.instances[].topologySpreadConstraints",
     "spec.instances[].walVolumeClaimSpec",
@@ -148,13 +129,14 @@ pub const SUPPORTED: &[&str] = &[
     "spec.replicaService",
     "spec.service",
     "spec.shutdown",
+    "spec.standby",
     "spec.supplementalGroups",
     "spec.users",
 ];
 
 /// The notes on fields that this specification sets: refused ones first, else in the order of their paths.
 ///
-/// Empty objects and lists set nothing, and neither does an object that says `enabled: false`.
+/// Empty objects and lists set nothing.
 #[must_use]
 pub fn without_effect(spec: &Value) -> Vec<&'static FieldNote> {
     let sets = |note: &&FieldNote| {
@@ -169,7 +151,7 @@ fn is_set(value: &Value, path: &[&str]) -> bool {
     match path {
         [] => match value {
             Value::Null => false,
-            Value::Object(object) => !object.is_empty() && object.get("enabled") != Some(&Value::Bool(false)),
+            Value::Object(object) => !object.is_empty(),
             Value::Array(list) => !list.is_empty(),
             Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
         },
@@ -238,30 +220,24 @@ mod tests {
             "backups": { "pgbackrest": { "repos": [{ "name": "repo1" }] } },
             "instances": [
                 { "name": "one" },
-                { "name": "two", "tablespaceVolumes": [{ "name": "fast" }], "volumes": { "temp": {} } },
+                { "name": "two", "sidecars": { "replicaCertCopy": {} }, "volumes": { "temp": {} } },
             ],
         });
         assert_eq!(
             paths_without_effect(&spec),
-            ["spec.instances[].tablespaceVolumes", "spec.backups", "spec.instances[].volumes"]
+            ["spec.backups", "spec.instances[].sidecars", "spec.instances[].volumes"]
         );
     }
 
     #[test]
-    fn what_is_empty_or_off_sets_nothing() {
+    fn what_is_empty_sets_nothing() {
         let spec = json!({
             "backups": {},
             "dataSource": null,
-            "standby": { "enabled": false, "host": "elsewhere" },
-            "patroni": { "switchover": { "enabled": false } },
-            "config": { "files": [] },
-            "instances": [{ "tablespaceVolumes": [] }],
+            "monitoring": null,
+            "instances": [{ "volumes": {}, "sidecars": {} }],
         });
         assert_eq!(paths_without_effect(&spec), Vec::<&str>::new());
-        // The server fills in `enabled`, a manifest that never reached one may lack it.
-        for standby in [json!({ "host": "elsewhere" }), json!({ "enabled": true })] {
-            assert_eq!(paths_without_effect(&json!({ "standby": standby })), ["spec.standby"]);
-        }
         assert_eq!(paths_without_effect(&json!({ "postGISVersion": "3.4" })), ["spec.postGISVersion"]);
     }
 

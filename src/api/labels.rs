@@ -72,6 +72,8 @@ pub const ROLE_PRIMARY: &str = "primary";
 pub const ROLE_PGDATA: &str = "pgdata";
 /// Value of [`ROLE`] on volumes with the write-ahead log.
 pub const ROLE_PGWAL: &str = "pgwal";
+/// Value of [`ROLE`] on volumes for tablespaces.
+pub const ROLE_TABLESPACE: &str = "tablespace";
 /// Value of [`ROLE`] on the Secrets of users.
 pub const ROLE_PGUSER: &str = "pguser";
 /// Value of [`ROLE`] on the pooler and its objects.

@@ -55,6 +55,8 @@ pub struct Cluster {
     pub users: Vec<User>,
     /// `spec.config.parameters`.
     pub parameters: Parameters,
+    /// Files to mount below `/etc/postgres`.
+    pub files: Vec<VolumeProjection>,
     /// `spec.authentication.rules` as lines of `pg_hba.conf`.
     pub hba_rules: Vec<String>,
     /// `spec.service`: the Service that follows the leader.
@@ -71,6 +73,8 @@ pub struct Cluster {
     pub openshift: bool,
     /// Further groups of the pods' processes.
     pub supplemental_groups: Vec<i64>,
+    /// The cluster that this one follows, where it does.
+    pub standby: Option<Standby>,
     /// No pod runs; volumes stay.
     pub shutdown: bool,
     /// Leave out the topology spread that pods get by default.
@@ -119,6 +123,10 @@ pub struct InstanceSet {
     pub data_volume: PersistentVolumeClaimSpec,
     /// Claim for a volume of the write-ahead log.
     pub wal_volume: Option<PersistentVolumeClaimSpec>,
+    /// The write-ahead log has left its volume, or is about to, and nobody wants that volume any more.
+    pub retiring_wal: bool,
+    /// Volumes for tablespaces.
+    pub tablespaces: Vec<Tablespace>,
     /// Resources of the database container.
     pub resources: ResourceRequirements,
     /// Labels and annotations of this set's objects.
@@ -135,6 +143,15 @@ pub struct InstanceSet {
     pub min_available: Option<IntOrString>,
     /// The user's own containers beside the database.
     pub containers: Vec<Container>,
+}
+
+/// A volume for tablespaces.
+#[derive(Clone, Debug)]
+pub struct Tablespace {
+    /// Name of its directory below `/tablespaces`.
+    pub name: String,
+    /// Claim for the volume.
+    pub volume: PersistentVolumeClaimSpec,
 }
 
 /// A pooler in front of the cluster.
@@ -176,6 +193,15 @@ pub struct PgBouncer {
     pub containers: Vec<Container>,
 }
 
+/// Another cluster that this one follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standby {
+    /// Host of its primary.
+    pub host: String,
+    /// Port of its primary.
+    pub port: i32,
+}
+
 /// A role that applications connect as.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -195,6 +221,12 @@ impl Cluster {
     #[must_use]
     pub fn data_directory(&self) -> String {
         format!("/pgdata/pg{}", self.postgres_version)
+    }
+
+    /// Whether instances of `set` have a volume for the write-ahead log mounted.
+    #[must_use]
+    pub fn mounts_wal(set: &InstanceSet) -> bool {
+        set.wal_volume.is_some() || set.retiring_wal
     }
 
     /// The directory of the write-ahead log for instances of `set`.

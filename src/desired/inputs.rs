@@ -86,6 +86,7 @@ fn asked(cluster: &Cluster, set: &InstanceSet) -> Value {
         port,
         patroni,
         sets: _,
+        files,
         // What follows reaches PostgreSQL through Patroni or SQL.
         users: _,
         parameters: _,
@@ -97,6 +98,8 @@ fn asked(cluster: &Cluster, set: &InstanceSet) -> Value {
         custom_replication_certificate,
         openshift,
         supplemental_groups,
+        // Patroni turns one into the other.
+        standby: _,
         shutdown: _,
         disable_default_pod_scheduling,
     } = cluster;
@@ -106,6 +109,8 @@ fn asked(cluster: &Cluster, set: &InstanceSet) -> Value {
         // The size of a volume changes under a running pod.
         data_volume: _,
         wal_volume,
+        retiring_wal,
+        tablespaces,
         resources,
         metadata: of_set,
         affinity,
@@ -130,6 +135,9 @@ fn asked(cluster: &Cluster, set: &InstanceSet) -> Value {
         "setLabels": of_set.labels,
         "setAnnotations": of_set.annotations,
         "walVolume": wal_volume.is_some(),
+        "retiringWal": retiring_wal,
+        "files": files,
+        "tablespaces": tablespaces.iter().map(|tablespace| &tablespace.name).collect::<Vec<_>>(),
         "resources": resources,
         "affinity": affinity,
         "tolerations": tolerations,

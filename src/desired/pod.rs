@@ -147,7 +147,7 @@ fn database(cluster: &Cluster, set: &InstanceSet) -> Container {
         resources: Some(set.resources.clone()),
         security_context: Some(container_security()),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        volume_mounts: Some(volumes::database_mounts(set)),
+        volume_mounts: Some(volumes::database_mounts(cluster, set)),
         ..Container::default()
     }
 }

@@ -32,3 +32,24 @@ pub fn wal(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Opt
         ..PersistentVolumeClaim::default()
     })
 }
+
+/// The claims for tablespaces.
+pub fn tablespaces(
+    cluster: &Cluster,
+    set: &InstanceSet,
+    instance: &InstanceName,
+) -> impl Iterator<Item = PersistentVolumeClaim> {
+    set.tablespaces.iter().map(|tablespace| {
+        let mut own = meta::instance_labels(&set.name, instance);
+        own.extend(meta::labels([
+            (labels::ROLE, labels::ROLE_TABLESPACE),
+            (labels::DATA, labels::DATA_POSTGRES),
+        ]));
+        let name = instance.tablespace_volume(&tablespace.name);
+        PersistentVolumeClaim {
+            metadata: meta::object_meta(cluster, name, own, &[&set.metadata]),
+            spec: Some(tablespace.volume.clone()),
+            ..PersistentVolumeClaim::default()
+        }
+    })
+}

@@ -9,7 +9,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    cluster::{Cluster, InstanceSet},
+    cluster::{Cluster, InstanceSet, Tablespace},
     config_maps, secrets,
     text::patroni,
 };
@@ -23,6 +23,7 @@ const PATRONI_DIRECTORY: &str = "patroni-directory";
 const IDENTITY: &str = "identity";
 const TEMPORARY: &str = "tmp";
 const SHARED_MEMORY: &str = "dshm";
+const FILES: &str = "postgres-config";
 
 /// Mode of certificates and keys. The kubelet adds reading for the volume's group, which PostgreSQL and libpq accept of
 /// files that root owns.
@@ -32,8 +33,21 @@ const PRIVATE: i32 = 0o600;
 #[must_use]
 pub(super) fn build(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Vec<Volume> {
     let mut volumes = vec![claim(DATA, instance.data_volume())];
-    if set.wal_volume.is_some() {
+    if Cluster::mounts_wal(set) {
         volumes.push(claim(WAL, instance.wal_volume()));
+    }
+    for tablespace in &set.tablespaces {
+        volumes.push(claim(&volume_of(tablespace), instance.tablespace_volume(&tablespace.name)));
+    }
+    if !cluster.files.is_empty() {
+        volumes.push(Volume {
+            name: FILES.to_owned(),
+            projected: Some(ProjectedVolumeSource {
+                sources: Some(cluster.files.clone()),
+                ..ProjectedVolumeSource::default()
+            }),
+            ..Volume::default()
+        });
     }
     volumes.extend(vec![
         projected(
@@ -71,7 +85,7 @@ pub(super) fn startup_mounts(set: &InstanceSet) -> Vec<VolumeMount> {
 
 /// What the database container sees.
 #[must_use]
-pub(super) fn database_mounts(set: &InstanceSet) -> Vec<VolumeMount> {
+pub(super) fn database_mounts(cluster: &Cluster, set: &InstanceSet) -> Vec<VolumeMount> {
     let account = |file: &str| VolumeMount {
         sub_path: Some(file.to_owned()),
         ..read_only(IDENTITY, &format!("/etc/{file}"))
@@ -86,15 +100,25 @@ pub(super) fn database_mounts(set: &InstanceSet) -> Vec<VolumeMount> {
         mount(TEMPORARY, "/tmp"),
         mount(SHARED_MEMORY, "/dev/shm"),
     ]);
+    if !cluster.files.is_empty() {
+        mounts.push(read_only(FILES, "/etc/postgres"));
+    }
     mounts
 }
 
 fn data_mounts(set: &InstanceSet) -> Vec<VolumeMount> {
     let mut mounts = vec![mount(DATA, "/pgdata")];
-    if set.wal_volume.is_some() {
+    if Cluster::mounts_wal(set) {
         mounts.push(mount(WAL, "/pgwal"));
     }
+    for tablespace in &set.tablespaces {
+        mounts.push(mount(&volume_of(tablespace), &format!("/tablespaces/{}", tablespace.name)));
+    }
     mounts
+}
+
+fn volume_of(tablespace: &Tablespace) -> String {
+    format!("tablespace-{}", tablespace.name)
 }
 
 fn server_certificate(cluster: &Cluster) -> SecretProjection {

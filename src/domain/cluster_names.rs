@@ -183,6 +183,12 @@ impl InstanceName {
     pub fn wal_volume(&self) -> String {
         format!("{}-pgwal", self.0)
     }
+
+    /// PersistentVolumeClaim for tablespaces.
+    #[must_use]
+    pub fn tablespace_volume(&self, name: &str) -> String {
+        format!("{}-{name}-tablespace", self.0)
+    }
 }
 
 impl std::fmt::Display for InstanceName {

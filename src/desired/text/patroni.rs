@@ -105,6 +105,13 @@ pub fn dynamic(cluster: &Cluster) -> Value {
     root.insert("ttl".into(), cluster.patroni.leader_lease_seconds.into());
     root.insert("loop_wait".into(), cluster.patroni.sync_period_seconds.into());
 
+    if let Some(standby) = &cluster.standby {
+        let other = json!({
+            "host": standby.host, "port": standby.port, "create_replica_methods": ["basebackup"],
+        });
+        root.insert("standby_cluster".into(), other);
+    }
+
     let mut postgresql = object(root.remove("postgresql"));
     let user_lines: Vec<String> = match postgresql.remove("pg_hba") {
         Some(Value::Array(lines)) => {

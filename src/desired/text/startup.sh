@@ -54,6 +54,13 @@ for directory in "$(dirname "$PGDATA")" "$(dirname "$PGWAL")"; do
     "$(ls -ldn "$directory"). The storage class has to honour fsGroup or give volumes that anyone can write to"
 done
 
+# PostgreSQL wants a directory of its own, which the root of a volume is not.
+for volume in /tablespaces/*; do
+  [ -d "$volume" ] || continue
+  mkdir -p "$volume/data" && chmod 700 "$volume/data" ||
+    fail "user $uid of groups $(id -G) can't make a directory in $volume: $(ls -ldn "$volume")"
+done
+
 if [ -s "$PGDATA/PG_VERSION" ]; then
   found=$(cat "$PGDATA/PG_VERSION")
   [ "$found" = "$PG_MAJOR" ] || fail "the data directory is of PostgreSQL $found, spec.postgresVersion is $PG_MAJOR"

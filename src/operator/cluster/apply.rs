@@ -14,8 +14,10 @@ use super::{
     build::Desired,
     error::{Error, ignore_missing},
     instances::Plan,
+    volumes::{self, Volumes},
 };
 use crate::{
+    api::labels,
     desired::{Cluster, pgbouncer, services},
     domain::cluster_names::InstanceName,
     k8s::{
@@ -27,8 +29,8 @@ use crate::{
 /// Requests that are under way at once.
 const CONCURRENCY: usize = 8;
 
-/// Applies all objects: what pods refer to before the pods, so that none has to wait for its configuration. Returns what
-/// was created or changed.
+/// Applies all objects: what pods refer to before the pods, so that none has to wait for its configuration. Returns what is
+/// to be told of volumes.
 ///
 /// # Errors
 /// When the API server refuses an object or can't be reached.
@@ -38,7 +40,7 @@ pub(super) async fn apply(
     desired: &Desired,
     live: &ClusterObjects,
     story: &mut Story,
-) -> Result<(), Error> {
+) -> Result<Volumes, Error> {
     // No `..`: a kind that is added to what is built has to be applied before this compiles.
     let Desired {
         root_authority,
@@ -62,13 +64,13 @@ pub(super) async fn apply(
         all(applier, std::slice::from_ref(role), &live.roles, story_less).await?;
         all(applier, std::slice::from_ref(role_binding), &live.role_bindings, story_less).await
     };
-    let ((), (), (), (), (), (), ()) = tokio::try_join!(
+    let ((), (), (), (), (), volumes, ()) = tokio::try_join!(
         all(applier, secrets, &live.secrets, story_less),
         all(applier, user_secrets, &live.secrets, story_less),
         all(applier, config_maps, &live.config_maps, story_less),
         all(applier, std::slice::from_ref(service_account), &live.service_accounts, story_less),
         access,
-        all(applier, volume_claims, &live.volume_claims, story_less),
+        volumes::apply(applier, volume_claims, &live.volume_claims),
         services_and_endpoints(applier, cluster, services, live),
     )?;
     let mut created = Vec::new();
@@ -83,10 +85,10 @@ pub(super) async fn apply(
         story.tell("InstanceCreated", "CreateInstance", format!("created {}", created.join(", ")));
     }
     all(applier, disruption_budgets, &live.disruption_budgets, story_less).await?;
-    match pgbouncer {
-        Some(objects) => apply_pgbouncer(applier, objects, live).await,
-        None => Ok(()),
+    if let Some(objects) = pgbouncer {
+        apply_pgbouncer(applier, objects, live).await?;
     }
+    Ok(volumes)
 }
 
 async fn apply_pgbouncer(
@@ -213,9 +215,10 @@ async fn remove_remains(
     if live.secrets.contains_key(&instance.certificates()) {
         delete::<Secret>(client, namespace, &instance.certificates()).await?;
     }
-    for claim in [instance.wal_volume(), instance.data_volume()] {
-        if live.volume_claims.get(&claim).is_some_and(|claim| claim.metadata.deletion_timestamp.is_none()) {
-            delete::<PersistentVolumeClaim>(client, namespace, &claim).await?;
+    for claim in live.volume_claims.values() {
+        let owned = claim.labels().get(labels::INSTANCE).is_some_and(|owner| owner == instance.as_str());
+        if owned && claim.metadata.deletion_timestamp.is_none() {
+            delete::<PersistentVolumeClaim>(client, namespace, &claim.name_any()).await?;
         }
     }
     Ok(())

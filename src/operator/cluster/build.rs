@@ -9,7 +9,7 @@ use k8s_openapi::api::{
 };
 use rand::rngs::ThreadRng;
 
-use super::instances::Plan;
+use super::{instances::Plan, volumes};
 use crate::{
     desired::{
         Cluster, access, config_maps, disruption_budget, pgbouncer, secrets, services, stateful_set,
@@ -102,7 +102,7 @@ pub fn build(
         },
     };
     for (instance, set) in &plan.keep {
-        let set = &cluster.sets[*set];
+        let set = &*volumes::set_of(cluster, objects, instance, *set);
         let certificates = stored(instance.certificates());
         desired.config_maps.push(config_maps::instance(cluster, set, instance));
         desired.secrets.push(secrets::instance_certificates(
@@ -115,6 +115,7 @@ pub fn build(
         )?);
         desired.volume_claims.push(volume_claims::data(cluster, set, instance));
         desired.volume_claims.extend(volume_claims::wal(cluster, set, instance));
+        desired.volume_claims.extend(volume_claims::tablespaces(cluster, set, instance));
         desired.stateful_sets.push(stateful_set::build(cluster, set, instance));
     }
     Ok(desired)

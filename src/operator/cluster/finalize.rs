@@ -1,14 +1,18 @@
 //! Taking a cluster down in order. What pgherd made goes with its owner; what Patroni made has none, and would come back if
 //! it were removed while an instance still runs.
 
+use std::fmt::Debug;
+
 use k8s_openapi::api::{
-    apps::v1::StatefulSet,
+    apps::v1::{Deployment, StatefulSet},
     core::v1::{Endpoints, PersistentVolumeClaim, Pod},
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
+    core::NamespaceResourceScope,
 };
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
@@ -63,17 +67,9 @@ pub(super) async fn take_down(
         release_volumes(client, &namespace, &of_cluster).await?;
     }
 
-    let stateful_sets: Api<StatefulSet> = Api::namespaced(client.clone(), &namespace);
-    let mut stopping = false;
-    for stateful_set in stateful_sets.list_metadata(&of_cluster).await? {
-        if stateful_set.metadata.deletion_timestamp.is_none() {
-            stopping = true;
-            ignore_missing(
-                stateful_sets.delete(&stateful_set.name_any(), &DeleteParams::background()).await,
-            )?;
-        }
-    }
-    if stopping {
+    let poolers = stop::<Deployment>(client, &namespace, &of_cluster).await?;
+    let instances = stop::<StatefulSet>(client, &namespace, &of_cluster).await?;
+    if poolers || instances {
         story.tell("Deleting", "Delete", "stopping all instances".to_owned());
     }
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
@@ -91,6 +87,22 @@ pub(super) async fn take_down(
     let volumes = if keep { "volumes are kept" } else { "volumes go with the cluster" };
     story.tell("Deleted", "Delete", format!("all instances are stopped; {volumes}"));
     Ok(Progress::Done)
+}
+
+/// Deletes what would make pods anew. Tells whether there was any.
+async fn stop<K>(client: &Client, namespace: &str, of_cluster: &ListParams) -> Result<bool, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let owners: Api<K> = Api::namespaced(client.clone(), namespace);
+    let mut stopping = false;
+    for owner in owners.list_metadata(of_cluster).await? {
+        if owner.metadata.deletion_timestamp.is_none() {
+            stopping = true;
+            ignore_missing(owners.delete(&owner.name_any(), &DeleteParams::background()).await)?;
+        }
+    }
+    Ok(stopping)
 }
 
 /// Takes volumes out of the cluster's possession, so that the garbage collector leaves them. Their labels stay: a cluster of

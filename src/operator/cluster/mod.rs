@@ -7,6 +7,7 @@ mod control;
 mod databases;
 mod error;
 mod finalize;
+mod init_sql;
 pub mod instances;
 mod patroni;
 mod pgbouncer;
@@ -17,6 +18,7 @@ pub mod status;
 mod story;
 mod switchover;
 pub mod validate;
+pub mod volumes;
 
 use jiff::Timestamp;
 use kube::{Api, Client, Resource, ResourceExt, runtime::events::Recorder};
@@ -175,7 +177,8 @@ async fn bring_about(
         let desired = build::build(cluster, &objects, &plan, now, &mut rng)?;
         (plan, desired)
     };
-    apply::apply(&environment.applier, cluster, &desired, &objects, story).await?;
+    let volumes = apply::apply(&environment.applier, cluster, &desired, &objects, story).await?;
+    volumes::retire(client, cluster, &plan, &objects).await?;
     apply::remove_instances(client, cluster, &plan, &objects, story).await?;
     patroni::free_initialization(client, cluster, &objects, now, story).await?;
     patroni::apply_configuration(client, cluster, &objects, story).await?;
@@ -183,7 +186,11 @@ async fn bring_about(
     let system_identifier = patroni::system_identifier(cluster, &objects);
     let wanted = databases::wanted(cluster, &desired, system_identifier.as_deref().unwrap_or_default());
     let mut users_revision = resource.status.as_ref().and_then(|status| status.users_revision.clone());
-    let primary = observed.values().find(|instance| instance.primary() && instance.ready());
+    // The leader of a standby accepts no writes; everything inside the database comes from the cluster that it follows.
+    let primary = observed
+        .values()
+        .find(|instance| instance.primary() && instance.ready())
+        .filter(|_| cluster.standby.is_none());
     if let (Some(primary), true) = (primary, users_revision.as_ref() != Some(&wanted.revision)) {
         databases::apply(client, cluster, primary, &wanted, story).await?;
         users_revision = Some(wanted.revision.clone());
@@ -197,6 +204,9 @@ async fn bring_about(
         }
         pgbouncer::status(cluster, &objects, revision)
     };
+    let wanted_sql = resource.spec.database_init_sql.as_ref();
+    let ran = resource.status.as_ref().and_then(|status| status.database_init_sql.clone());
+    let (init_sql, sql_waits) = init_sql::run(client, cluster, wanted_sql, ran, primary, story).await?;
     let switchover = switchover::answer(client, resource, cluster, &objects, story).await?;
     let pending = match &switchover {
         // The next look sees what came of it.
@@ -204,17 +214,19 @@ async fn bring_about(
             let message = "a switchover was asked for by its annotation".to_owned();
             Some(roll::Pending { reason: "Switchover", message })
         }
-        None => roll::go_on(client, cluster, &plan, &objects, story).await?,
+        None => roll::go_on(client, cluster, &plan, &objects, story).await?.or(sql_waits),
     };
     let seen = status::Seen {
         pending: pending.as_ref(),
         switchover: switchover.as_ref(),
         proxy: proxy.as_ref(),
+        volumes: &volumes,
+        init_sql: init_sql.as_deref(),
         instances: &observed,
         plan: &plan,
         system_identifier: system_identifier.as_deref(),
         users_revision: users_revision.as_deref(),
-        users_current: users_revision.as_ref() == Some(&wanted.revision),
+        users_current: cluster.standby.is_some() || users_revision.as_ref() == Some(&wanted.revision),
     };
     Ok(status::followed(resource, cluster, seen, now))
 }

@@ -7,7 +7,10 @@ use std::{collections::BTreeSet, fmt};
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 use kube::ResourceExt as _;
 
-use super::instances::{self, Plan};
+use super::{
+    instances::{self, Plan},
+    volumes,
+};
 use crate::{
     desired::{Cluster, inputs::Inputs},
     domain::cluster_names::InstanceName,
@@ -149,7 +152,7 @@ pub(super) fn candidates(cluster: &Cluster, plan: &Plan, objects: &ClusterObject
     let holder = lock.and_then(|lock| lock.annotations().get(LEADER));
     let synchronous = synchronous(cluster, objects);
     let seen = |(name, set): &(InstanceName, usize)| {
-        let inputs = Inputs::of(cluster, &cluster.sets[*set]);
+        let inputs = Inputs::of(cluster, &volumes::set_of(cluster, objects, name, *set));
         let stateful_set = objects.stateful_sets.get(name.as_str());
         let running = |pod: &Pod| {
             let member = members.iter().find(|member| member.pod == name.pod())?;
@@ -186,7 +189,7 @@ pub(super) fn candidates(cluster: &Cluster, plan: &Plan, objects: &ClusterObject
 #[must_use]
 pub(super) fn may_be_due(cluster: &Cluster, plan: &Plan, objects: &ClusterObjects) -> bool {
     plan.keep.iter().any(|(name, set)| {
-        let inputs = Inputs::of(cluster, &cluster.sets[*set]);
+        let inputs = Inputs::of(cluster, &volumes::set_of(cluster, objects, name, *set));
         objects.pods.get(&name.pod()).is_some_and(|pod| !inputs.made(pod) || idle(pod))
     })
 }

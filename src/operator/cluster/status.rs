@@ -17,6 +17,7 @@ use super::{
     roll::Pending,
     switchover::Record,
     validate::Problem,
+    volumes::Volumes,
 };
 use crate::{
     api::{
@@ -50,6 +51,10 @@ pub struct Seen<'a> {
     pub pending: Option<&'a Pending>,
     /// What there is of a pooler.
     pub proxy: Option<&'a ProxyStatus>,
+    /// What is to be told of volumes.
+    pub volumes: &'a Volumes,
+    /// The ConfigMap whose SQL was run in the new database.
+    pub init_sql: Option<&'a str>,
     /// What was done about a request for a switchover.
     pub switchover: Option<&'a Record>,
 }
@@ -96,6 +101,7 @@ pub fn followed(
     }
 
     status.proxy = seen.proxy.cloned();
+    status.database_init_sql = seen.init_sql.map(str::to_owned);
 
     let generation = resource.meta().generation;
     let mut condition = |type_, (state, reason, message): (bool, &str, String)| {
@@ -108,11 +114,18 @@ pub fn followed(
     if let Some(available) = proxy.clone() {
         condition(PROXY_AVAILABLE, available);
     }
+    let volumes = seen.volumes.condition();
+    if let Some(told) = volumes.clone() {
+        condition(Volumes::CONDITION, told);
+    }
     match seen.pending {
         Some(Pending { reason, message }) => condition(PROGRESSING, (true, reason, message.clone())),
         None => {
             conditions::remove_condition(&mut status.conditions, PROGRESSING);
         }
+    }
+    if volumes.is_none() {
+        conditions::remove_condition(&mut status.conditions, Volumes::CONDITION);
     }
     if proxy.is_none() {
         conditions::remove_condition(&mut status.conditions, PROXY_AVAILABLE);
@@ -152,7 +165,8 @@ fn readiness(cluster: &Cluster, seen: Seen<'_>, ready: usize, wanted: usize) -> 
         return (false, "Shutdown", "spec.shutdown is set; volumes are kept".to_owned());
     }
     let Some(primary) = seen.instances.values().find(|instance| instance.primary()) else {
-        return (false, "NoPrimary", format!("no instance accepts writes{}", waiting(cluster, seen)));
+        let missing = if cluster.standby.is_some() { "follows the other cluster" } else { "accepts writes" };
+        return (false, "NoPrimary", format!("no instance {missing}{}", waiting(cluster, seen)));
     };
     if !seen.users_current {
         return (false, "SettingUpUsers", "roles and databases are not set up yet".to_owned());
@@ -161,7 +175,11 @@ fn readiness(cluster: &Cluster, seen: Seen<'_>, ready: usize, wanted: usize) -> 
         let message = format!("{ready} of {wanted} instances are ready{}", waiting(cluster, seen));
         return (false, "InstancesNotReady", message);
     }
-    (true, "Ready", format!("primary {}, {ready} of {wanted} instances are ready", primary.name))
+    let leads = match &cluster.standby {
+        Some(standby) => format!("{} follows {}", primary.name, standby.host),
+        None => format!("primary {}", primary.name),
+    };
+    (true, "Ready", format!("{leads}, {ready} of {wanted} instances are ready"))
 }
 
 /// What each instance that isn't ready waits for.

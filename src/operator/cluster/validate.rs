@@ -9,9 +9,10 @@ use kube::{Resource, ResourceExt};
 use crate::{
     api::postgres_cluster::{
         AuthenticationRule, InstanceSet as InstanceSetSpec, PasswordType, Patroni as PatroniSpec,
-        PgBouncer as PgBouncerSpec, PostgresCluster, User as UserSpec,
+        PgBouncer as PgBouncerSpec, PostgresCluster, Standby as StandbySpec, TablespaceVolume,
+        User as UserSpec,
     },
-    desired::cluster::{Cluster, ExtraMetadata, InstanceSet, Patroni, PgBouncer, User},
+    desired::cluster::{Cluster, ExtraMetadata, InstanceSet, Patroni, PgBouncer, Standby, Tablespace, User},
     domain::{cluster_names::ClusterNames, hba::Rule, password::PasswordKind, role_options::RoleOptions},
 };
 
@@ -100,6 +101,7 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
     }
 
     let name = resource.name_any();
+    let standby = standby(spec.standby.as_ref(), spec.port, &mut problems);
     let pgbouncer = spec.proxy.as_ref().map(|proxy| pgbouncer(&proxy.pgbouncer, &image));
     let cluster = Cluster {
         namespace: resource.namespace().unwrap_or_default(),
@@ -127,6 +129,7 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
             .flat_map(|config| &config.parameters)
             .map(|(name, value)| (name.clone(), value.to_string()))
             .collect(),
+        files: spec.config.as_ref().map(|config| config.files.clone()).unwrap_or_default(),
         hba_rules: spec.authentication.iter().flat_map(|rules| &rules.rules).map(hba_rule).collect(),
         service: spec.service.clone().unwrap_or_default(),
         replica_service: spec.replica_service.clone().unwrap_or_default(),
@@ -135,6 +138,7 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
         custom_replication_certificate: spec.custom_replication_tls_secret.clone(),
         openshift: spec.openshift.unwrap_or_default(),
         supplemental_groups: spec.supplemental_groups.clone(),
+        standby,
         shutdown: spec.is_shut_down(),
         disable_default_pod_scheduling: spec.disable_default_pod_scheduling.unwrap_or_default(),
         name,
@@ -177,6 +181,8 @@ fn instance_set(cluster: &str, index: usize, spec: &InstanceSetSpec, problems: &
         replicas: usize::try_from(spec.replicas).unwrap_or(0),
         data_volume: (&spec.data_volume_claim_spec).into(),
         wal_volume: spec.wal_volume_claim_spec.as_ref().map(Into::into),
+        retiring_wal: false,
+        tablespaces: spec.tablespace_volumes.iter().map(tablespace).collect(),
         resources: spec.resources.as_ref().map(Into::into).unwrap_or_default(),
         metadata: ExtraMetadata::from(spec.metadata.as_ref()),
         affinity: spec.affinity.clone(),
@@ -211,6 +217,25 @@ fn pgbouncer(spec: &PgBouncerSpec, image: &str) -> PgBouncer {
         min_available: spec.min_available.clone(),
         containers: spec.containers.clone(),
     }
+}
+
+fn standby(spec: Option<&StandbySpec>, port: i32, problems: &mut Problems) -> Option<Standby> {
+    let spec = spec.filter(|standby| standby.enabled)?;
+    if spec.repo_name.is_some() {
+        problems.add(
+            "spec.standby.repoName",
+            "there are no backups yet to replay the log from; name the host of the other cluster's primary instead",
+        );
+    }
+    let Some(host) = spec.host.clone().filter(|host| !host.is_empty()) else {
+        problems.add("spec.standby.host", "name the host of the primary that this cluster shall follow");
+        return None;
+    };
+    Some(Standby { host, port: spec.port.unwrap_or(port) })
+}
+
+fn tablespace(spec: &TablespaceVolume) -> Tablespace {
+    Tablespace { name: spec.name.clone(), volume: (&spec.data_volume_claim_spec).into() }
 }
 
 fn duplicate_sets(cluster: &Cluster, problems: &mut Problems) {

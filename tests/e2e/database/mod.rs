@@ -2,8 +2,11 @@
 
 mod availability;
 mod creation;
+mod customise;
 mod images;
 mod interruption;
 mod life;
 mod pgbouncer;
 mod rollout;
+mod standby;
+mod volumes;

@@ -22,7 +22,7 @@ async fn applications_reach_a_database_through_a_pooler() {
         description["spec"]["proxy"] = json!({"pgBouncer": {"replicas": 2, "config": {"global": global}}});
         description
     };
-    installation.describe(&pooled(json!({"admin_users": "rhino"}))).await;
+    installation.describe(&pooled(json!({"admin_users": "_crunchypgbouncer"}))).await;
     installation.ready("rhino").await;
     available(&installation).await;
 
@@ -46,7 +46,9 @@ async fn applications_reach_a_database_through_a_pooler() {
     // A change is taken up by the pods that there are.
     let pods = names(&installation).await;
     assert_eq!(pods.len(), 2);
-    installation.describe(&pooled(json!({"admin_users": "rhino", "pool_mode": "transaction"}))).await;
+    installation
+        .describe(&pooled(json!({"admin_users": "_crunchypgbouncer", "pool_mode": "transaction"})))
+        .await;
     let begun = std::time::Instant::now();
     loop {
         // Each pod reads its files in its own time.
@@ -126,8 +128,9 @@ fn mode(installation: &Installation, pooler: &str) -> String {
         "",
     );
     let address = format!("host=rhino-pgbouncer.{}.svc hostaddr={}", installation.databases, pods.stdout);
-    let shown = query(installation, &primary.stdout, &address, "rhino", "pgbouncer", "SHOW CONFIG")
-        .unwrap_or_default();
+    let shown =
+        query(installation, &primary.stdout, &address, "_crunchypgbouncer", "pgbouncer", "SHOW CONFIG")
+            .unwrap_or_default();
     let line = shown.lines().find(|line| line.starts_with("pool_mode|")).unwrap_or_default();
     line.split('|').nth(1).unwrap_or_default().to_owned()
 }
@@ -140,10 +143,12 @@ fn query(
     database: &str,
     sql: &str,
 ) -> Result<String, String> {
-    let password = installation.kubectl(
-        &["get", "secret", "rhino-pguser-rhino", "-o", "go-template={{.data.password | base64decode}}"],
-        "",
-    );
+    let (secret, key) = match database {
+        "pgbouncer" => ("rhino-pgbouncer", "{{index .data \"pgbouncer-password\" | base64decode}}"),
+        _ => ("rhino-pguser-rhino", "{{.data.password | base64decode}}"),
+    };
+    let template = format!("go-template={key}");
+    let password = installation.kubectl(&["get", "secret", secret, "-o", &template], "");
     let connection = format!(
         "{address} port=5432 user={role} dbname={database} sslmode=verify-full sslrootcert=/pgconf/tls/ca.crt \
          application_name=visitor"

@@ -224,7 +224,7 @@ fn newest(set: &StatefulSet, image: &str) -> bool {
 }
 
 /// Waits until nothing is on its way any more.
-async fn settled(installation: &Installation, name: &str) {
+pub(super) async fn settled(installation: &Installation, name: &str) {
     let look = |cluster: &PostgresCluster| {
         condition_is(cluster, conditions::READY, "True")?;
         match condition_is(cluster, conditions::PROGRESSING, "True") {

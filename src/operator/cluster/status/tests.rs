@@ -38,6 +38,8 @@ impl Case {
             pending: None,
             switchover: None,
             proxy: None,
+            init_sql: None,
+            volumes: &Volumes::default(),
         };
         followed(&test_support::resource(&test_support::spec()), &self.cluster, seen, now())
     }
