@@ -15,6 +15,8 @@ pub const PERSISTENT_VOLUME_RESIZING: &str = "PersistentVolumeResizing";
 pub const POSTGRES_DATA_INITIALIZED: &str = "PostgresDataInitialized";
 /// The proxy accepts connections.
 pub const PROXY_AVAILABLE: &str = "ProxyAvailable";
+/// The last request for another primary was met.
+pub const SWITCHOVER_SUCCESSFUL: &str = "SwitchoverSuccessful";
 /// The pod with the repositories on volumes can be used.
 pub const REPO_HOST_READY: &str = "PGBackRestRepoHostReady";
 /// The repository that replicas are created from can be used.

@@ -101,6 +101,8 @@ pub enum Code {
     UserMissing,
     /// A database can't be connected to.
     NoConnection,
+    /// The primary of a database cluster stays as it is.
+    NotSwitchedOver,
 }
 
 impl Code {
@@ -155,6 +157,7 @@ impl Code {
             Self::ClusterNotGone => "PG-CLUSTER-05",
             Self::UserMissing => "PG-CLUSTER-06",
             Self::NoConnection => "PG-CLUSTER-07",
+            Self::NotSwitchedOver => "PG-CLUSTER-08",
         }
     }
 
@@ -215,6 +218,7 @@ impl Code {
             Self::ClusterNotGone => "A database cluster did not go away in time.",
             Self::UserMissing => "There is no such database user.",
             Self::NoConnection => "A database can't be connected to.",
+            Self::NotSwitchedOver => "The primary of a database cluster stays as it is.",
         }
     }
 
@@ -257,7 +261,8 @@ impl Code {
             | Self::ClusterNotReady
             | Self::ClusterNotGone
             | Self::NotTaken
-            | Self::NoConnection => Exit::NotReady,
+            | Self::NoConnection
+            | Self::NotSwitchedOver => Exit::NotReady,
         }
     }
 

@@ -7,7 +7,10 @@ use kube::{
 };
 
 use super::{Doing as _, Error, Kind, cluster_objects::selector};
-use crate::api::{labels, postgres_cluster::PostgresCluster};
+use crate::api::{
+    labels,
+    postgres_cluster::{PostgresCluster, SwitchoverType},
+};
 
 /// Fields that the verbs set. The operator and the installer never set the same ones.
 const PERSON: &str = "pgherd";
@@ -110,6 +113,27 @@ pub async fn keep_volumes(client: &Client, namespace: &str, name: &str) -> Resul
         Err(error) if error.kind() == Kind::NotFound => Ok(()),
         other => other,
     }
+}
+
+/// Asks for another primary: `value` is the name of the request, and no two may have the same.
+///
+/// # Errors
+/// When it can't be asked, also when another cluster has taken the name.
+pub async fn ask_for_switchover(
+    client: &Client,
+    cluster: &PostgresCluster,
+    target: Option<&str>,
+    type_: SwitchoverType,
+    value: &str,
+) -> Result<(), Error> {
+    let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let patch = serde_json::json!({
+        "metadata": { "uid": cluster.uid(), "annotations": { labels::TRIGGER_SWITCHOVER: value } },
+        "spec": { "patroni": { "switchover": { "enabled": true, "type": type_, "targetInstance": target } } },
+    });
+    let params = PatchParams { field_manager: Some(PERSON.to_owned()), ..PatchParams::default() };
+    let patched = api(client, Some(&namespace)).patch(&name, &params, &Patch::Merge(&patch)).await.map(drop);
+    patched.doing(|| format!("ask for another primary of {namespace}/{name}"))
 }
 
 /// The pods with PostgreSQL in them.

@@ -52,7 +52,16 @@ pub enum ExecError {
     },
 }
 
-/// Runs `command` with `stdin` and returns what it wrote to standard output.
+/// What a command wrote, shortened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// To standard output.
+    pub stdout: String,
+    /// To standard error.
+    pub stderr: String,
+}
+
+/// Runs `command` with `stdin` and returns what it wrote.
 ///
 /// # Errors
 /// When it can't be run, or ends with another code than 0.
@@ -61,7 +70,7 @@ pub async fn run(
     target: Target<'_>,
     command: &[String],
     stdin: &SecretString,
-) -> Result<String, ExecError> {
+) -> Result<Output, ExecError> {
     let request = |source: kube::Error| ExecError::Request {
         pod: target.pod.to_owned(),
         container: target.container.to_owned(),
@@ -92,7 +101,7 @@ pub async fn run(
     match status.and_then(|status| status.status) {
         Some(text) if text == "Success" => {
             written.map_err(stream)?;
-            Ok(output)
+            Ok(Output { stdout: output, stderr: errors })
         }
         _ => Err(ExecError::Failed {
             pod: target.pod.to_owned(),

@@ -23,6 +23,8 @@ mod proxy;
 mod rights;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
+#[path = "../support/shapes.rs"]
+mod shapes;
 mod uninstall;
 mod update;
 mod verbs;

@@ -18,6 +18,7 @@ pub mod psql;
 pub mod render;
 pub mod show;
 pub mod status;
+pub mod takeover;
 mod target;
 pub mod uninstall;
 pub mod update;
@@ -60,6 +61,10 @@ pub enum Verb {
     Show(show::Args),
     /// Delete a database cluster
     Delete(delete::Args),
+    /// Let another instance of a database cluster become the primary, in order
+    Switchover(takeover::Args),
+    /// Make an instance the primary without asking the one that is
+    Failover(takeover::Args),
     /// Open a session with a database cluster
     Psql(psql::Args),
     /// Work on an inventory, without a cluster
@@ -144,6 +149,8 @@ impl Verb {
             Self::Create(args) => args.run(context).await,
             Self::Show(args) => args.run(context).await,
             Self::Delete(args) => args.run(context).await,
+            Self::Switchover(args) => args.switch_over(context).await,
+            Self::Failover(args) => args.fail_over(context).await,
             Self::Psql(args) => args.run(context).await,
             Self::Inventory(args) => args.run(context),
             Self::Explain(args) => args.run(context),

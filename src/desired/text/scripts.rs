@@ -6,6 +6,9 @@ const STARTUP: &str = include_str!("startup.sh");
 /// What the database container does each time it starts: also when only its processes were killed, where nothing else would.
 const START: &str = include_str!("start.sh");
 
+/// What goes on beside Patroni.
+const RELOAD: &str = include_str!("reload.sh");
+
 /// The command of the container that prepares an instance. It expects `PG_MAJOR`, `PGDATA` and `PGWAL` in its environment.
 #[must_use]
 pub fn startup() -> Vec<String> {
@@ -15,7 +18,7 @@ pub fn startup() -> Vec<String> {
 /// The command of the container that runs PostgreSQL. It expects the same environment.
 #[must_use]
 pub fn database() -> Vec<String> {
-    shell(&format!("{PROGRAMS}{START}exec patroni /etc/patroni\n"))
+    shell(&format!("{PROGRAMS}{START}{RELOAD}exec patroni /etc/patroni\n"))
 }
 
 /// The file that an instance has beside its data directory as long as there has never been a database in it.

@@ -1,7 +1,12 @@
 //! Bringing the objects of a cluster into the state that was built.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::{
+    core::v1::{Secret, Service},
+    policy::v1::PodDisruptionBudget,
+};
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, PropagationPolicy},
@@ -89,6 +94,40 @@ pub(super) async fn apply(
         apply_pgbouncer(applier, objects, live).await?;
     }
     Ok(volumes)
+}
+
+/// Removes what nobody wants any more: Secrets of users that the description doesn't name, and limits to evictions.
+///
+/// # Errors
+/// When the API server refuses or can't be reached.
+pub(super) async fn remove_leftovers(
+    client: &kube::Client,
+    cluster: &Cluster,
+    desired: &Desired,
+    live: &ClusterObjects,
+) -> Result<(), Error> {
+    let of_user = |secret: &&Secret| {
+        secret.labels().get(labels::ROLE).is_some_and(|role| role == labels::ROLE_PGUSER)
+            && owned(cluster, *secret)
+    };
+    let wanted: BTreeSet<String> = desired.user_secrets.iter().map(ResourceExt::name_any).collect();
+    for secret in live.secrets.values().filter(of_user).filter(|secret| !wanted.contains(&secret.name_any()))
+    {
+        delete::<Secret>(client, &cluster.namespace, &secret.name_any()).await?;
+    }
+    let pooler = desired.pgbouncer.iter().filter_map(|objects| objects.disruption_budget.as_ref());
+    let wanted: BTreeSet<String> =
+        desired.disruption_budgets.iter().chain(pooler).map(ResourceExt::name_any).collect();
+    let budgets = live.disruption_budgets.values().filter(|budget| owned(cluster, *budget));
+    for budget in budgets.filter(|budget| !wanted.contains(&budget.name_any())) {
+        delete::<PodDisruptionBudget>(client, &cluster.namespace, &budget.name_any()).await?;
+    }
+    Ok(())
+}
+
+/// Whether the cluster has made an object; somebody else's may carry its label.
+fn owned<K: Resource>(cluster: &Cluster, object: &K) -> bool {
+    object.owner_references().iter().any(|owner| owner.uid == cluster.uid)
 }
 
 async fn apply_pgbouncer(
@@ -208,7 +247,7 @@ async fn remove_remains(
     instance: &InstanceName,
     live: &ClusterObjects,
 ) -> Result<(), Error> {
-    use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
+    use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
     if live.config_maps.contains_key(&instance.config()) {
         delete::<ConfigMap>(client, namespace, &instance.config()).await?;
     }

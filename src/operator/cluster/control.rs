@@ -96,7 +96,7 @@ pub(super) async fn ask(
     let answer = exec::run(client, target, &command, &nothing);
     match tokio::time::timeout(LONGEST_ANSWER, answer).await {
         Err(_) => Ok(Answer::Unknown),
-        Ok(Ok(output)) => Ok(request.judge(&output)),
+        Ok(Ok(output)) => Ok(request.judge(&output.stdout)),
         Ok(Err(exec::ExecError::Failed { stderr, .. })) => Ok(Answer::Refused(stderr)),
         Ok(Err(error)) => Err(error.into()),
     }

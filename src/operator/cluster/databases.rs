@@ -58,8 +58,8 @@ pub(super) fn revision(system_identifier: &str, script: &SecretString) -> String
     revision
 }
 
-/// Runs a script as the superuser in the database `postgres` of an instance, with these further options of `psql`. Returns
-/// what it prints.
+/// Runs a script as the superuser in the database `postgres` of an instance, with these further options of `psql`. It ends at
+/// the first statement that fails, unless they say otherwise.
 ///
 /// # Errors
 /// When `psql` can't be run or a statement fails.
@@ -69,7 +69,7 @@ pub(super) async fn psql(
     instance: &Instance,
     options: &str,
     script: &SecretString,
-) -> Result<String, Error> {
+) -> Result<exec::Output, Error> {
     let pod = instance.name.pod();
     let target = exec::Target { namespace: &cluster.namespace, pod: &pod, container: DATABASE_CONTAINER };
     let command = scripts::with_programs(&format!(
@@ -100,7 +100,7 @@ pub(super) async fn apply(
             format!("roles and databases are set up for {}", names.join(", ")),
         );
     }
-    if output.contains(sql::NO_AUDIT_MARKER) {
+    if output.stdout.contains(sql::NO_AUDIT_MARKER) {
         story.warn(
             "pgAuditDisabled",
             "LoadLibraries",

@@ -1,7 +1,7 @@
 //! Why a reconciliation stopped.
 
 use crate::{
-    k8s::{self, exec::ExecError},
+    k8s::{self, Kind, exec::ExecError},
     pki,
 };
 
@@ -35,6 +35,18 @@ impl From<kube::Error> for Error {
 }
 
 impl Error {
+    /// What the API server says about an object that it will refuse again and again, because of the cluster's description or of
+    /// an admission rule.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Apply(error) if matches!(error.kind(), Kind::Invalid | Kind::Forbidden) => {
+                Some(error.to_string())
+            }
+            _ => None,
+        }
+    }
+
     /// A short word for metrics.
     #[must_use]
     pub fn category(&self) -> &'static str {

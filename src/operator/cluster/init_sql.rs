@@ -8,8 +8,9 @@ use secrecy::SecretString;
 use super::{Story, databases, error::Error, instances::Instance, roll::Pending};
 use crate::{api::postgres_cluster::ConfigMapKey, desired::Cluster, k8s::exec::ExecError};
 
-/// Errors of SQL in few words: the usual ones quote the statement, which may hold a password.
-const OPTIONS: &str = "--set=VERBOSITY=terse --set=SHOW_CONTEXT=never";
+/// A statement that fails doesn't end the script, unless the script says so: those written for the 5.x operator count on it.
+/// Errors in few words: the usual ones quote the statement, which may hold a password.
+const OPTIONS: &str = "--set=ON_ERROR_STOP=off --set=VERBOSITY=terse --set=SHOW_CONTEXT=never";
 
 /// Runs the SQL if it wasn't yet; `done` is the ConfigMap whose SQL was. Returns what was done by now, and what is in the way.
 ///
@@ -38,9 +39,18 @@ pub(super) async fn run(
         return Ok((done, blocked(message)));
     };
     match databases::psql(client, cluster, primary, OPTIONS, &SecretString::from(text)).await {
-        Ok(_) => {
+        Ok(output) => {
             let note = format!("ran the SQL of ConfigMap {}", wanted.name);
-            story.tell("DatabaseInitSQLDone", "InitSQL", note);
+            match output.stderr.lines().find(|line| line.contains("ERROR:")) {
+                None => story.tell("DatabaseInitSQLDone", "InitSQL", note),
+                Some(error) => {
+                    story.warn(
+                        "DatabaseInitSQLDone",
+                        "InitSQL",
+                        format!("{note}; some of it failed: {error}"),
+                    );
+                }
+            }
             Ok((Some(wanted.name.clone()), None))
         }
         Err(Error::Exec(ExecError::Failed { stderr, .. })) => {

@@ -202,10 +202,13 @@ pub struct Plan {
     pub keep: Vec<(InstanceName, usize)>,
     /// Instances to remove, with their volumes.
     pub remove: Vec<InstanceName>,
+    /// The primary, where its set is gone: it is removed once another instance has taken over.
+    pub leaving: Option<InstanceName>,
 }
 
 /// Decides which instances a cluster has. Existing ones are kept before new ones are made, and the primary before all
-/// others. Nothing is removed while no primary is known: which of the volumes holds the newest data is unknown then.
+/// others. Nothing is removed while no primary is known: which of the volumes holds the newest data is unknown then. A set
+/// that is gone goes when all others serve: they may be meant to take its place.
 #[must_use]
 pub fn plan(cluster: &Cluster, observed: &BTreeMap<InstanceName, Instance>, rng: &mut ThreadRng) -> Plan {
     let primary = observed.values().find(|instance| instance.primary()).map(|instance| &instance.name);
@@ -235,13 +238,14 @@ pub fn plan(cluster: &Cluster, observed: &BTreeMap<InstanceName, Instance>, rng:
         }
     }
     let known: BTreeSet<&str> = cluster.sets.iter().map(|set| set.name.as_str()).collect();
-    plan.remove.extend(
-        observed
-            .values()
-            .filter(|instance| primary.is_some() && Some(&instance.name) != primary)
-            .filter(|instance| !known.contains(instance.set.as_str()))
-            .map(|instance| instance.name.clone()),
-    );
+    let whole = plan.keep.iter().all(|(name, _)| observed.get(name).is_some_and(Instance::ready));
+    for instance in observed.values().filter(|instance| !known.contains(instance.set.as_str())) {
+        if Some(&instance.name) == primary {
+            plan.leaving = Some(instance.name.clone());
+        } else if primary.is_some() && whole {
+            plan.remove.push(instance.name.clone());
+        }
+    }
     plan
 }
 

@@ -121,7 +121,17 @@ async fn follow(
             return Ok(Outcome::Invalid);
         }
     };
-    let after = bring_about(environment, &resource, &cluster, now, story).await?;
+    let after = match bring_about(environment, &resource, &cluster, now, story).await {
+        Ok(after) => after,
+        Err(error) => {
+            if let Some(message) = error.refusal() {
+                let after = status::not_applied(&resource, message, now);
+                status::tell_changes(resource.status.as_ref(), &after, story);
+                status::write(client, &resource, &after).await?;
+            }
+            return Err(error);
+        }
+    };
     status::tell_changes(resource.status.as_ref(), &after, story);
     status::write(client, &resource, &after).await?;
     Ok(if cluster.shutdown {
@@ -178,6 +188,7 @@ async fn bring_about(
         (plan, desired)
     };
     let volumes = apply::apply(&environment.applier, cluster, &desired, &objects, story).await?;
+    apply::remove_leftovers(client, cluster, &desired, &objects).await?;
     volumes::retire(client, cluster, &plan, &objects).await?;
     apply::remove_instances(client, cluster, &plan, &objects, story).await?;
     patroni::free_initialization(client, cluster, &objects, now, story).await?;

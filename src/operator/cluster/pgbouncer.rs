@@ -46,7 +46,7 @@ pub(super) async fn set_up(
     let listing = SecretString::from(DATABASES);
     let listed = databases::psql(client, cluster, primary, "-At --record-separator-zero", &listing).await?;
     let names: Vec<String> =
-        listed.split('\0').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        listed.stdout.split('\0').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let script = match &verifier {
         Some(verifier) => sql::pooler(&names, verifier),
         None => sql::without_pooler(&names),

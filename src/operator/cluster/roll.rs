@@ -57,12 +57,28 @@ pub(super) async fn go_on(
     let waits = |member: &Member| member.pending_restart.is_some();
     let kept = kept(plan, objects);
     let restarts = kept.iter().any(stamped) || member::members(&kept).iter().any(waits);
-    if !restarts && !rollout::may_be_due(cluster, plan, objects) {
+    if plan.leaving.is_none() && !restarts && !rollout::may_be_due(cluster, plan, objects) {
         return Ok(None);
     }
     // What was read before this look changed anything is old by now, and what follows may take a pod away.
     let objects = ClusterObjects::fetch(client, &cluster.namespace, &cluster.name).await?;
-    match replace_outdated(client, cluster, plan, &objects, story).await? {
+    let mut leaving = None;
+    if let Some(name) = &plan.leaving {
+        let step = rollout::leave(name.as_str(), &rollout::candidates(cluster, plan, &objects));
+        let mut doing = step.to_string();
+        if let Step::Switchover { from, to } = &step {
+            doing = hand_over(client, cluster, from, to, &objects, story).await?;
+        }
+        let message = format!("the set of the primary {name} is gone; {doing}");
+        leaving = Some(Pending { reason: "InstanceSetRemoved", message });
+        if matches!(step, Step::Switchover { .. }) {
+            return Ok(leaving);
+        }
+    }
+    if let Some(pending) = replace_outdated(client, cluster, plan, &objects, story).await? {
+        return Ok(Some(pending));
+    }
+    match leaving {
         Some(pending) => Ok(Some(pending)),
         None => restart_waiting(client, cluster, plan, &objects, story).await,
     }
@@ -88,25 +104,40 @@ async fn replace_outdated(
         Step::Wait(_) => {}
         Step::Replace(name) => replace(client, cluster, name, objects, story).await?,
         Step::Switchover { from, to } => {
-            let (pod, to_pod) = (InstanceName::existing(from).pod(), InstanceName::existing(to).pod());
-            match control::ask(client, cluster, &pod, Request::Switchover { to: Some(&to_pod) }).await? {
-                Answer::Done => {
-                    let note = format!("{to} has taken over from {from}, whose pod is replaced next");
-                    story.tell("PrimaryMoved", "Rollout", note);
-                }
-                Answer::Refused(words) => {
-                    doing = format!("{from} could not hand over to {to}: {words}");
-                    story.warn("SwitchoverFailed", "Rollout", doing.clone());
-                }
-                Answer::Unknown => doing = format!("{from} was asked to hand over to {to}"),
-            }
-            if let Some(successor) = objects.pods.get(&to_pod) {
-                story.concerning(successor.object_ref(&()));
-            }
+            doing = hand_over(client, cluster, from, to, objects, story).await?;
         }
     }
     let outdated = rollout::outdated(&candidates).join(", ");
     Ok(Some(Pending { reason: "RollingUpdate", message: format!("to be replaced: {outdated}; {doing}") }))
+}
+
+/// Lets one instance take over from another. Returns what came of it.
+async fn hand_over(
+    client: &Client,
+    cluster: &Cluster,
+    from: &str,
+    to: &str,
+    objects: &ClusterObjects,
+    story: &mut Story,
+) -> Result<String, Error> {
+    let (pod, to_pod) = (InstanceName::existing(from).pod(), InstanceName::existing(to).pod());
+    let doing = match control::ask(client, cluster, &pod, Request::Switchover { to: Some(&to_pod) }).await? {
+        Answer::Done => {
+            let note = format!("{to} has taken over from {from}, which goes next");
+            story.tell("PrimaryMoved", "Rollout", note.clone());
+            note
+        }
+        Answer::Refused(words) => {
+            let note = format!("{from} could not hand over to {to}: {words}");
+            story.warn("SwitchoverFailed", "Rollout", note.clone());
+            note
+        }
+        Answer::Unknown => return Ok(format!("{from} was asked to hand over to {to}")),
+    };
+    if let Some(successor) = objects.pods.get(&to_pod) {
+        story.concerning(successor.object_ref(&()));
+    }
+    Ok(doing)
 }
 
 /// Deletes the pod of an instance, if it is still the one that was looked at. PostgreSQL stops in order.

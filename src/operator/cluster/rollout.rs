@@ -132,13 +132,34 @@ pub fn next(instances: &[Candidate]) -> Step {
     if pods.len() == 1 {
         return Step::Replace((*from).to_owned());
     }
-    let best = pods
-        .iter()
-        .filter(|(_, pod)| !pod.primary && pod.eligible)
-        .min_by_key(|(name, pod)| (pod.lag.unwrap_or(u64::MAX), *name));
-    match best {
-        Some((to, _)) => Step::Switchover { from: (*from).to_owned(), to: (*to).to_owned() },
+    match successor(&pods) {
+        Some(to) => Step::Switchover { from: (*from).to_owned(), to: to.to_owned() },
         None => wait(format!("no replica may take over from {from}")),
+    }
+}
+
+/// Who takes over: of those that may, the one that has the most.
+fn successor<'a>(pods: &[(&'a str, &Running)]) -> Option<&'a str> {
+    let able = pods.iter().filter(|(_, pod)| !pod.primary && pod.eligible);
+    able.min_by_key(|(name, pod)| (pod.lag.unwrap_or(u64::MAX), *name)).map(|(name, _)| *name)
+}
+
+/// How the primary called `leaving`, whose set is gone, gets away: another instance takes over once all that stay are well.
+#[must_use]
+pub fn leave(leaving: &str, instances: &[Candidate]) -> Step {
+    let mut pods = Vec::new();
+    for Candidate { name, pod, .. } in instances {
+        match pod {
+            None => return Step::Wait(format!("{name}, which stays, has no pod yet")),
+            Some(pod) if pod.terminating || !pod.healthy => {
+                return Step::Wait(format!("{name}, which stays, is not well: {}", pod.state));
+            }
+            Some(pod) => pods.push((name.as_str(), pod)),
+        }
+    }
+    match successor(&pods) {
+        Some(to) => Step::Switchover { from: leaving.to_owned(), to: to.to_owned() },
+        None => Step::Wait(format!("no instance that stays may take over from {leaving}")),
     }
 }
 

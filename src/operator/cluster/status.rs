@@ -23,7 +23,7 @@ use crate::{
     api::{
         conditions::{
             self, ACCEPTED, ConditionStatus, NewCondition, POSTGRES_DATA_INITIALIZED as INITIALIZED,
-            PROGRESSING, PROXY_AVAILABLE, READY, set_condition,
+            PROGRESSING, PROXY_AVAILABLE, READY, SWITCHOVER_SUCCESSFUL, set_condition,
         },
         postgres_cluster::{
             InstanceSetStatus, PatroniStatus, PostgresCluster, PostgresClusterStatus, ProxyStatus,
@@ -117,6 +117,10 @@ pub fn followed(
     let volumes = seen.volumes.condition();
     if let Some(told) = volumes.clone() {
         condition(Volumes::CONDITION, told);
+    }
+    if let Some((met, message)) = seen.switchover.and_then(|record| record.outcome.clone()) {
+        let reason = if met { "Done" } else { "NotMet" };
+        condition(SWITCHOVER_SUCCESSFUL, (met, reason, message));
     }
     match seen.pending {
         Some(Pending { reason, message }) => condition(PROGRESSING, (true, reason, message.clone())),
@@ -214,6 +218,16 @@ pub fn refused(resource: &PostgresCluster, problems: &[Problem], now: Timestamp)
         new_condition(ACCEPTED, false, "Invalid", message, generation),
         now,
     );
+    status
+}
+
+/// The status of a cluster of which an object is refused by the API server. Everything else stays as it was reported last.
+#[must_use]
+pub fn not_applied(resource: &PostgresCluster, message: String, now: Timestamp) -> PostgresClusterStatus {
+    let mut status = base(resource);
+    let generation = resource.meta().generation;
+    let refused = new_condition(ACCEPTED, false, "NotApplied", message, generation);
+    set_condition(&mut status.conditions, refused, now);
     status
 }
 

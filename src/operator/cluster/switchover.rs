@@ -50,6 +50,8 @@ pub struct Record {
     pub switchover: Option<String>,
     /// The timeline before a request that is under way.
     pub timeline: Option<i64>,
+    /// How the last request ended, if that was just now: whether it was met, and in which way.
+    pub outcome: Option<(bool, String)>,
 }
 
 impl From<Option<&PatroniStatus>> for Record {
@@ -57,6 +59,7 @@ impl From<Option<&PatroniStatus>> for Record {
         status.map_or_else(Self::default, |status| Self {
             switchover: status.switchover.clone(),
             timeline: status.switchover_timeline,
+            outcome: None,
         })
     }
 }
@@ -127,7 +130,9 @@ pub(super) async fn answer(
     let before = Record::from(resource.status.as_ref().and_then(|status| status.patroni.as_ref()));
     let pods: Vec<Pod> =
         objects.pods.values().filter(|pod| pod.labels().contains_key(labels::INSTANCE)).cloned().collect();
-    let answered = || Some(Record { switchover: Some(value.clone()), timeline: None });
+    let answered = |met, note: String| {
+        Some(Record { switchover: Some(value.clone()), timeline: None, outcome: Some((met, note)) })
+    };
     let about = || ObjectReference {
         field_path: Some(format!("metadata.annotations[{value}]")),
         ..resource.object_ref(&())
@@ -135,7 +140,7 @@ pub(super) async fn answer(
     let refuse = |story: &mut Story, why: String| {
         story.warn("SwitchoverFailed", "Switchover", format!("request {value:?} is not met: {why}"));
         story.concerning(about());
-        answered()
+        answered(false, why)
     };
     if cluster.shutdown {
         return Ok(None);
@@ -145,7 +150,7 @@ pub(super) async fn answer(
         Decision::Met => {
             story.tell("SwitchoverDone", "Switchover", format!("request {value:?} is met"));
             story.concerning(about());
-            return Ok(answered());
+            return Ok(answered(true, "another instance has taken over".to_owned()));
         }
         Decision::Refuse(why) => return Ok(refuse(story, why)),
         Decision::Ask(asked) => asked,
@@ -160,13 +165,10 @@ pub(super) async fn answer(
     let to = asked.to.as_deref().unwrap_or("another instance");
     Ok(match control::ask(client, cluster, &asked.at, request).await? {
         Answer::Done => {
-            story.tell(
-                "SwitchoverDone",
-                "Switchover",
-                format!("request {value:?} is met: {to} has taken over"),
-            );
+            let note = format!("{to} has taken over");
+            story.tell("SwitchoverDone", "Switchover", format!("request {value:?} is met: {note}"));
             story.concerning(about());
-            answered()
+            answered(true, note)
         }
         Answer::Refused(words) => refuse(story, words),
         // Whether it was done is seen by the timeline. It is asked for a second time at most.
@@ -231,11 +233,11 @@ mod tests {
             decide(Some(settings), "now", record, &members(timeline))
         };
         let plain = settings("Switchover", None);
-        let done = Record { switchover: Some("now".into()), timeline: None };
+        let done = Record { switchover: Some("now".into()), timeline: None, outcome: None };
         assert_eq!(of(&plain, &done, 3), Decision::Nothing);
         let off = Switchover { enabled: false, ..plain.clone() };
         assert_eq!(of(&off, &Record::default(), 3), Decision::Nothing);
-        let interrupted = Record { switchover: Some("before".into()), timeline: Some(3) };
+        let interrupted = Record { switchover: Some("before".into()), timeline: Some(3), outcome: None };
         assert!(matches!(of(&plain, &interrupted, 3), Decision::Ask(_)), "it has not happened");
         assert_eq!(of(&plain, &interrupted, 4), Decision::Met);
         assert_eq!(of(&settings("Switchover", Some("h-a")), &interrupted, 3), Decision::Met);

@@ -24,7 +24,11 @@ async fn files_tablespaces_and_the_first_sql_are_there() {
         config_maps.create(&PostParams::default(), &map).await.unwrap();
     };
     create("services", json!({"pg_service.conf": "[ours]\nhost=elsewhere\n"})).await;
-    create("beginning", json!({"init.sql": "CREATE TABL typo (secret text DEFAULT 'xyzzy');\n"})).await;
+    create(
+        "beginning",
+        json!({"init.sql": "\\set ON_ERROR_STOP on\nCREATE TABL typo (secret text DEFAULT 'xyzzy');\n"}),
+    )
+    .await;
 
     let claim = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
     let mut description = described("rhino", 2);
@@ -47,7 +51,8 @@ async fn files_tablespaces_and_the_first_sql_are_there() {
     let message = installation.until("rhino", look).await;
     assert!(message.contains("beginning") && !message.contains("xyzzy"), "{message}");
     let right = json!({"data": {"init.sql":
-        "CREATE TABLESPACE fast LOCATION '/tablespaces/fast/data';\n\
+        "SELECT missing FROM nowhere;\n\
+         CREATE TABLESPACE fast LOCATION '/tablespaces/fast/data';\n\
          CREATE TABLE once TABLESPACE fast AS SELECT 42 AS answer;\n"}});
     config_maps.patch("beginning", &PatchParams::default(), &Patch::Merge(right)).await.unwrap();
     let done = |cluster: &PostgresCluster| {
@@ -56,6 +61,8 @@ async fn files_tablespaces_and_the_first_sql_are_there() {
     };
     installation.until("rhino", done).await;
     assert_eq!(installation.sql(&primary, "SELECT answer FROM once"), "42");
+    let told = super::rollout::events(&installation).await;
+    assert!(told.contains("some of it failed") && told.contains("nowhere"), "{told}");
     // A second time it would fail, since the table is there.
     installation.change("rhino", json!({"spec": {"users": [{"name": "keeper"}]}})).await;
     installation.ready("rhino").await;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::super::{
     cluster::{Installation, PATIENCE},
     databases::{PREFIX, described},
+    shapes::{generalised, kind},
 };
 
 /// When the operator is killed: how far the creation has come by then.
@@ -256,47 +257,4 @@ async fn shapes(installation: &Installation, name: &str) -> BTreeMap<String, Val
             (id, generalised(&serde_json::to_value(object).unwrap(), &general))
         })
         .collect()
-}
-
-/// The kind out of an object's id, `KIND NAMESPACE/NAME`.
-fn kind(id: &str) -> &str {
-    id.split(' ').next().unwrap_or_default()
-}
-
-fn generalised(value: &Value, general: &impl Fn(&str) -> String) -> Value {
-    /// Bookkeeping of the API server, and values that are random or assigned.
-    const OWN: [&str; 12] = [
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-        "generation",
-        "managedFields",
-        "status",
-        "clusterIP",
-        "clusterIPs",
-        "ip",
-        "volumeName",
-        "subsets",
-        "annotations",
-    ];
-    match value {
-        Value::Object(map) => Value::Object(
-            map.iter()
-                .filter(|(key, _)| !OWN.contains(&key.as_str()))
-                .map(|(key, inner)| {
-                    let secret = map.get("type").is_some_and(|kind| kind == "Opaque") && key == "data";
-                    let inner = match inner {
-                        Value::Object(data) if secret => {
-                            data.keys().map(|key| Value::String(general(key))).collect()
-                        }
-                        inner => generalised(inner, general),
-                    };
-                    (general(key), inner)
-                })
-                .collect(),
-        ),
-        Value::Array(items) => items.iter().map(|item| generalised(item, general)).collect(),
-        Value::String(text) => Value::String(general(text)),
-        other => other.clone(),
-    }
 }

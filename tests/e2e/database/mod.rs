@@ -3,10 +3,12 @@
 mod availability;
 mod creation;
 mod customise;
+mod guide;
 mod images;
 mod interruption;
 mod life;
 mod pgbouncer;
+mod random;
 mod rollout;
 mod standby;
 mod volumes;

@@ -100,6 +100,26 @@ async fn each_request_for_a_switchover_is_answered_once() {
     assert_eq!(installation.primary("rhino").await, second);
     ask(&installation, "back", back).await;
     handed_over(&installation, &second, &first).await;
+
+    // The same by the verbs, which say who could and wait for what comes of it.
+    settled(&installation, "rhino").await;
+    let of = |verb: &[&str]| installation.run(&[verb, &["rhino", "-n", &installation.databases]].concat());
+    let listed = of(&["failover", "--query", "-o", "json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).expect(&listed.stdout);
+    assert_eq!((&listed[0]["name"], &listed[0]["able"]), (&json!(target), &json!(true)), "{listed}");
+    let refused = of(&["switchover", "--target", back, "-y"]);
+    assert!(
+        refused.stderr.contains("PG-CLUSTER-08") && refused.stderr.contains("is the primary"),
+        "{refused}"
+    );
+    let done = of(&["switchover", "-y", "-o", "json"]);
+    let taken: serde_json::Value = serde_json::from_str(&done.stdout).expect(&done.to_string());
+    assert_eq!((&taken["from"], &taken["to"]), (&json!(back), &json!(target)), "{done}");
+    handed_over(&installation, &first, &second).await;
+    settled(&installation, "rhino").await;
+    let done = of(&["failover", "--target", back, "-y"]);
+    assert_eq!(done.code, Some(0), "{done}");
+    handed_over(&installation, &second, &first).await;
     installation.delete("rhino").await;
     installation.uninstall();
 }
@@ -279,7 +299,7 @@ async fn until_sql_again(installation: &Installation, pod: &str, sql: &str, expe
 }
 
 /// What was told of the clusters of the namespace, a line for each event.
-async fn events(installation: &Installation) -> String {
+pub(super) async fn events(installation: &Installation) -> String {
     let events: Api<Event> = Api::namespaced(installation.cluster.client.clone(), &installation.databases);
     let list = events.list(&ListParams::default()).await.unwrap();
     let line = |event: &Event| {

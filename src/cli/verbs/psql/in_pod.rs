@@ -39,7 +39,7 @@ pub(super) async fn run(
     let target = Target { namespace: &route.namespace, pod: &member.pod, container: DATABASE_CONTAINER };
     let failed = |error: ExecError| route.unreachable(&member).because(error.to_string());
     let store = ["sh", "-c", STORE].map(str::to_owned);
-    let file = exec::run(client, target, &store, &route.login.password_file()).await.map_err(failed)?;
+    let file = exec::run(client, target, &store, &route.login.password_file()).await.map_err(failed)?.stdout;
 
     let mut command = ["sh", "-c", START, &file, "env"].map(str::to_owned).to_vec();
     command.extend(environment(route));

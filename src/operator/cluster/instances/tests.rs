@@ -105,14 +105,20 @@ fn nothing_is_removed_while_no_primary_is_known() {
 }
 
 #[test]
-fn a_set_that_is_gone_keeps_the_primary_only() {
-    let found = [
-        Found { name: "rhino-gone-aaaa", set: "gone", role: "master", ready: true },
-        Found { name: "rhino-gone-bbbb", set: "gone", role: "replica", ready: true },
-    ];
-    let plan = planned(1, &objects(&found));
-    let removed: Vec<&str> = plan.remove.iter().map(InstanceName::as_str).collect();
-    assert_eq!(removed, ["rhino-gone-bbbb"]);
+fn a_set_that_is_gone_goes_when_the_others_serve_and_its_primary_last() {
+    let planned = |ready| {
+        let found = [
+            Found { name: "rhino-gone-aaaa", set: "gone", role: "master", ready: true },
+            Found { name: "rhino-gone-bbbb", set: "gone", role: "replica", ready: true },
+            Found { name: "rhino-herd-cccc", set: "herd", role: "replica", ready },
+        ];
+        let plan = planned(1, &objects(&found));
+        assert_eq!(names(&plan), ["rhino-herd-cccc"]);
+        assert_eq!(plan.leaving.as_ref().map(InstanceName::as_str), Some("rhino-gone-aaaa"));
+        plan.remove.iter().map(InstanceName::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(planned(false), Vec::<String>::new());
+    assert_eq!(planned(true), ["rhino-gone-bbbb"]);
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn found(old: &Cluster, new: &Cluster, running: bool) -> (Plan, ClusterObjects) 
         stateful_sets: [(name.to_string(), stateful_set)].into(),
         ..ClusterObjects::default()
     };
-    (Plan { keep: vec![(name, 0)], remove: Vec::new() }, objects)
+    (Plan { keep: vec![(name, 0)], remove: Vec::new(), leaving: None }, objects)
 }
 
 #[test]

@@ -20,7 +20,7 @@ impl Case {
         let instance =
             Instance { name: name.clone(), set: "herd".into(), pod, has_stateful_set: true, updated: true };
         Self {
-            plan: Plan { keep: vec![(name.clone(), 0)], remove: Vec::new() },
+            plan: Plan { keep: vec![(name.clone(), 0)], remove: Vec::new(), leaving: None },
             instances: BTreeMap::from([(name, instance)]),
             cluster,
             identifier: Some("77"),

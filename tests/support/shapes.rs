@@ -1,0 +1,47 @@
+//! Objects without what is random or assigned, so that those of two clusters can be compared.
+
+use serde_json::Value;
+
+/// The kind out of an object's id, `KIND NAMESPACE/NAME`.
+pub(crate) fn kind(id: &str) -> &str {
+    id.split(' ').next().unwrap_or_default()
+}
+
+/// A value whose texts are changed by `general`, without bookkeeping and secrets.
+pub(crate) fn generalised(value: &Value, general: &impl Fn(&str) -> String) -> Value {
+    /// Bookkeeping of the API server, and values that are random or assigned.
+    const OWN: [&str; 12] = [
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "generation",
+        "managedFields",
+        "status",
+        "clusterIP",
+        "clusterIPs",
+        "ip",
+        "volumeName",
+        "subsets",
+        "annotations",
+    ];
+    match value {
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .filter(|(key, _)| !OWN.contains(&key.as_str()))
+                .map(|(key, inner)| {
+                    let secret = map.get("type").is_some_and(|kind| kind == "Opaque") && key == "data";
+                    let inner = match inner {
+                        Value::Object(data) if secret => {
+                            data.keys().map(|key| Value::String(general(key))).collect()
+                        }
+                        inner => generalised(inner, general),
+                    };
+                    (general(key), inner)
+                })
+                .collect(),
+        ),
+        Value::Array(items) => items.iter().map(|item| generalised(item, general)).collect(),
+        Value::String(text) => Value::String(general(text)),
+        other => other.clone(),
+    }
+}
