@@ -16,6 +16,7 @@ pub mod record;
 pub mod removal;
 mod render;
 pub mod rollback;
+pub mod watched;
 
 pub use self::{
     catalogue::{Catalogue, Role},

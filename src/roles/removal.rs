@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt as _, stream};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Client, Discovery, ResourceExt as _,
     api::{DeleteParams, DynamicObject, ListParams, Preconditions},
@@ -14,11 +14,12 @@ use kube::{
 use super::{
     labels,
     record::{RecordError, Which, load_record, records, secret_name},
+    watched::Watched,
 };
 use crate::{
     api::schema,
     domain::names::{InstallationName, NamespaceName},
-    inventory::{DeletedNamespaces, Installation},
+    inventory::{DeletedNamespaces, Installation, NamespaceMode},
     k8s::{
         self, Doing as _, Kind,
         kinds::{self, ObjectId},
@@ -47,8 +48,8 @@ pub enum RemovalError {
 pub struct Found {
     /// Who it is.
     pub installation: Installation,
-    /// Namespaces it watches.
-    pub watched: BTreeSet<String>,
+    /// Namespaces with its clusters.
+    pub watched: Watched,
     /// Which of the namespaces that it made its inventory lets go.
     pub delete: DeletedNamespaces,
     /// Its objects, in the order in which they were applied.
@@ -67,7 +68,7 @@ pub struct Found {
 pub async fn find(client: &Client, which: Which<'_>) -> Result<Found, RecordError> {
     match load_record(client, which).await {
         Ok(record) => {
-            let watched = record.inventory.watched().iter().map(ToString::to_string).collect();
+            let mut watched = Watched::find(client, &record.inventory).await?;
             let delete = record.inventory.namespaces.delete.clone();
             let installation = record.inventory.installation;
             let alone = match records(client, None).await {
@@ -75,11 +76,53 @@ pub async fn find(client: &Client, which: Which<'_>) -> Result<Found, RecordErro
                 Err(RecordError::Request(error)) if error.kind() == Kind::Forbidden => None,
                 Err(error) => return Err(error),
             };
-            Ok(Found { installation, watched, delete, objects: record.objects, recorded: true, alone })
+            let record_objects: BTreeSet<ObjectId> = record.objects.iter().cloned().collect();
+            let mut objects = record.objects;
+            // Last to come, first to go: they are taken back from the end.
+            if record.inventory.namespaces.mode != NamespaceMode::Disabled {
+                let copies = copied_secrets(client, &installation, &mut watched).await?;
+                objects.extend(copies.into_iter().filter(|copy| !record_objects.contains(copy)));
+            }
+            Ok(Found { installation, watched, delete, objects, recorded: true, alone })
         }
         Err(RecordError::None) => remains(client, which).await,
         Err(error) => Err(error),
     }
+}
+
+/// Secrets to pull images with that the operator put into namespaces that gained the label: wherever they can be seen, since a
+/// namespace may have lost it again.
+async fn copied_secrets(
+    client: &Client,
+    installation: &Installation,
+    watched: &mut Watched,
+) -> Result<Vec<ObjectId>, k8s::Error> {
+    let selector = format!("{}={}", labels::PART_OF, labels::set_id(installation));
+    let list = async |api: Api<Secret>| {
+        let list = api.list_metadata(&ListParams::default().labels(&selector)).await;
+        let found = list.doing(|| "look for an installation's Secrets")?;
+        Ok::<_, k8s::Error>(found.items.into_iter().filter_map(|secret| {
+            Some(object_id("v1", "Secret", Some(&secret.namespace()?), &secret.name_any()))
+        }))
+    };
+    match list(Api::all(client.clone())).await {
+        Ok(found) => return Ok(found.collect()),
+        Err(error) if error.kind() == Kind::Forbidden => {}
+        Err(error) => return Err(error),
+    }
+    let mut found = Vec::new();
+    for namespace in &watched.names {
+        match list(Api::namespaced(client.clone(), namespace)).await {
+            Ok(secrets) => found.extend(secrets),
+            Err(error) if error.kind() == Kind::Forbidden => {
+                let unseen =
+                    format!("Secrets to pull images with may stay in {namespace}: {}", error.message());
+                watched.unseen.get_or_insert(unseen);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// What an installation without a record left: namespaces with its label, and the definitions.
@@ -106,7 +149,7 @@ async fn remains(client: &Client, which: Which<'_>) -> Result<Found, RecordError
             None => {
                 found.push(Found {
                     installation,
-                    watched: BTreeSet::new(),
+                    watched: Watched::default(),
                     delete: DeletedNamespaces { operator: false, watched: false, metrics: false },
                     objects: vec![id],
                     recorded: false,

@@ -74,6 +74,9 @@ impl Args {
         let inventory = target::inventory(context)?;
         let connection = context.connection().await?;
         let found = removal::find(&connection.client, target::installation(context, inventory)).await?;
+        if let Some(unseen) = &found.watched.unseen {
+            context.printer.warning(unseen);
+        }
         let fate = self.decide(connection, &found).await?;
         show(context, connection, &found, &fate);
         let name = found.installation.name.as_str();
@@ -99,7 +102,7 @@ impl Args {
 
     async fn decide(&self, connection: &Connection, found: &Found) -> Result<Fate, Failure> {
         let client = &connection.client;
-        let clusters = removal::clusters(client, Some(&found.watched)).await?;
+        let clusters = removal::clusters(client, Some(&found.watched.names)).await?;
         if !clusters.is_empty() && !self.delete_clusters && !self.keep_clusters {
             return Err(refuse(&clusters));
         }
@@ -132,7 +135,7 @@ impl Args {
                 "CustomResourceDefinition" => {
                     self.definition_stays(found, &fate.clusters, everywhere.as_deref())
                 }
-                "Namespace" if self.keep_clusters && found.watched.contains(&id.name) => {
+                "Namespace" if self.keep_clusters && found.watched.names.contains(&id.name) => {
                     Some("the clusters in it go on".to_owned())
                 }
                 "Namespace" if !self.delete_namespaces(found, &id.name) => {
