@@ -6,6 +6,7 @@
 mod catalogue;
 pub mod certificates;
 mod components;
+pub mod contents;
 pub mod engine;
 #[cfg(test)]
 mod examples;

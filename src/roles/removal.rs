@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
-    Api, Client, Discovery, ResourceExt as _,
+    Api, Client, ResourceExt as _,
     api::{DeleteParams, DynamicObject, ListParams, Preconditions},
     core::GroupVersionKind,
-    discovery::{Scope, verbs},
 };
 
 use super::{
@@ -235,57 +233,20 @@ pub async fn definitions_unused(client: &Client, found: &Found) -> Result<bool, 
     Ok(alone && clusters(client, None).await?.is_empty())
 }
 
-/// What else is in a namespace than what the installation and Kubernetes itself put there.
+/// Waits until Kubernetes has removed an object.
 ///
 /// # Errors
-/// When the namespace can't be looked through.
-pub async fn belongings(
+/// When it is still there when time is up, or can't be watched.
+pub async fn collected(
     client: &Client,
-    found: &Found,
-    namespace: &str,
-) -> Result<Vec<ObjectId>, k8s::Error> {
-    let discovery = Discovery::new(client.clone()).exclude(&["metrics.k8s.io", "events.k8s.io"]);
-    let discovery = discovery.run_aggregated().await.doing(|| "look what kinds there are")?;
-    let kinds = discovery.groups().flat_map(|group| {
-        group.recommended_resources().into_iter().filter(|(resource, capabilities)| {
-            capabilities.scope == Scope::Namespaced
-                && capabilities.supports_operation(verbs::LIST)
-                && capabilities.supports_operation(verbs::DELETE)
-                && resource.kind != "Event"
-        })
-    });
-    let lists = kinds.map(|(resource, _)| async move {
-        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-        let list = api.list_metadata(&ListParams::default()).await;
-        let list = match list.doing(|| format!("list {} in {namespace}", resource.plural)) {
-            // Its definition went away since we asked what kinds there are, and all of the kind with it.
-            Err(error) if error.kind() == Kind::NotFound => return Ok(Vec::new()),
-            other => other?,
-        };
-        let named = |name: &str| object_id(&resource.api_version, &resource.kind, Some(namespace), name);
-        let theirs = list.items.iter().filter(|object| !expected(found, &resource.kind, *object));
-        Ok(theirs.map(|object| named(&object.name_any())).collect::<Vec<_>>())
-    });
-    let lists: Vec<Result<Vec<ObjectId>, k8s::Error>> = stream::iter(lists).buffered(16).collect().await;
-    let mut all = Vec::new();
-    for list in lists {
-        all.extend(list?);
-    }
-    Ok(all)
-}
-
-/// Whether an object is the installation's, or one that Kubernetes puts into every namespace.
-fn expected(found: &Found, kind: &str, object: &impl kube::ResourceExt) -> bool {
-    let labels = object.labels();
-    let name = object.name_any();
-    let set = labels::set_id(&found.installation);
-    let pod = labels::operator_selector(&found.installation);
-    labels.get(labels::PART_OF) == Some(&set)
-        || labels.get(labels::SET_ID) == Some(&set)
-        || pod.iter().all(|(key, value)| labels.get(key) == Some(value))
-        || kind == "Lease" && name.starts_with(&format!("{}-", found.installation.name))
-        || matches!((kind, name.as_str()), ("ConfigMap", "kube-root-ca.crt") | ("ServiceAccount", "default"))
-        || kind == "ConfigMap" && name == "openshift-service-ca.crt"
+    id: &ObjectId,
+    uid: &str,
+    timeout: Duration,
+    tell: impl Fn(&str),
+) -> Result<(), RemovalError> {
+    let api = kinds::api_of(client, id).await?;
+    let gone = wait::gone(&api, &id.name, uid, timeout, tell).await;
+    gone.map_err(|error| RemovalError::NotGone { id: id.clone(), error })
 }
 
 /// Whether an object is still there and carries the installation's label. Definitions carry only the program's.
@@ -364,7 +325,7 @@ fn lingering(id: &ObjectId, object: &DynamicObject) -> String {
     }
 }
 
-fn object_id(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> ObjectId {
+pub(super) fn object_id(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> ObjectId {
     ObjectId {
         api_version: api_version.to_owned(),
         kind: kind.to_owned(),

@@ -18,6 +18,8 @@ mod install;
 mod modes;
 mod pages;
 mod plan;
+#[path = "../support/presence.rs"]
+mod presence;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod rights;
@@ -28,3 +30,5 @@ mod update;
 mod verbs;
 #[path = "../support/visitor.rs"]
 mod visitor;
+#[path = "../support/whole.rs"]
+mod whole;
