@@ -28,6 +28,7 @@ mod sandbox;
 mod uninstall;
 mod update;
 mod verbs;
+mod versions;
 #[path = "../support/visitor.rs"]
 mod visitor;
 #[path = "../support/whole.rs"]

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -133,6 +133,11 @@ impl Installation {
     /// Runs the program with this installation's inventory.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.sandbox.run(&self.arguments(arguments))
+    }
+
+    /// The same with another build of the program.
+    pub(crate) fn run_of(&self, program: &Path, arguments: &[&str]) -> Ran {
+        self.sandbox.ran(self.sandbox.command_of(program).args(self.arguments(arguments)))
     }
 
     /// The program on the test cluster, without this installation's inventory.
