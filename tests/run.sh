@@ -17,6 +17,33 @@ stop() {
 }
 trap stop EXIT
 
+# versions ARGUMENTS OF CARGO…: whether these tests include those of updates between versions, so far as it can be seen.
+versions() {
+  local argument option='' some='' e2e='' filters='' fits=''
+  for argument; do
+    case $option in
+      --test) if [[ $argument == e2e ]]; then e2e=yes; fi ;;
+      --skip | --test-threads | --format | --color | --logfile | --package | -p | --features | --jobs | -j) ;;
+      *)
+        case $argument in
+          --test | --lib | --bins | --bench) some=yes ;;
+          -*) ;;
+          *)
+            filters=yes
+            if [[ versions::the_next_version_takes_over_under_load_and_gives_way_again == *"$argument"* ]]; then fits=yes; fi
+            ;;
+        esac
+        ;;
+    esac
+    option=$argument
+  done
+  [[ -z $some || -n $e2e ]] && [[ -z $filters || -n $fits ]]
+}
+
+# Before this version: both are built in the same place, and what is there afterwards has to be this one.
+next=
+if [[ -z $measure ]] && versions "$@"; then next=$(tests/next.sh); fi
+
 # What is measured is what ships; what is tested is built in seconds.
 if [[ -n $measure ]]; then profile=release; else profile=quick; fi
 cargo build --profile "$profile" --locked
@@ -26,6 +53,10 @@ target=$(cargo metadata --format-version 1 --no-deps --offline | sed 's/.*"targe
 binary=$target/$profile/pgherd
 "$cluster" up
 "$cluster" load-images "$binary"
+if [[ -n $next ]]; then
+  "$cluster" load-images "$next" localhost/pgherd:next
+  export PGHERD_TEST_NEXT=$next
+fi
 eval "$("$cluster" env)"
 export PGHERD_TEST_KUBECONFIG=$KUBECONFIG PGHERD_REQUIRE_CLUSTER=1
 

@@ -13,7 +13,7 @@ use kube::{
 use super::{Code, Finding, Outcome};
 use crate::{
     api::schema,
-    inventory::Inventory,
+    inventory::{Installation, Inventory},
     k8s::{
         self, Doing as _, Kind,
         kinds::{self, ObjectId},
@@ -21,6 +21,7 @@ use crate::{
     roles::{
         engine, labels,
         record::{Record, RecordError, records},
+        watched::Watched,
     },
 };
 
@@ -46,7 +47,10 @@ pub(super) async fn check(client: &Client, inventory: &Inventory, objects: &[Dyn
 
 async fn installations(client: &Client, inventory: &Inventory) -> Finding {
     match records(client, None).await {
-        Ok(records) => beside(inventory, &records),
+        Ok(records) => match places(client, inventory, records).await {
+            Ok((own, others)) => beside(&own, &others),
+            Err(error) => Finding::unseen(Code::Installations, &error),
+        },
         Err(RecordError::Request(error)) => Finding::unseen(Code::Installations, &error),
         Err(error) => Finding::warning(
             Code::Installations,
@@ -56,25 +60,30 @@ async fn installations(client: &Client, inventory: &Inventory) -> Finding {
     }
 }
 
-/// Compares an inventory with the installations that there are.
-fn beside(inventory: &Inventory, records: &[Record]) -> Finding {
+/// Where an inventory's operator looks after databases, and where each of the others does.
+async fn places(
+    client: &Client,
+    inventory: &Inventory,
+    records: Vec<Record>,
+) -> Result<(Watched, Vec<(Installation, Watched)>), k8s::Error> {
     let own = &inventory.installation;
-    let code = Code::Installations;
-    let others: Vec<&Record> = records
-        .iter()
-        .filter(|record| {
-            let other = &record.inventory.installation;
-            (&other.name, &other.namespace) != (&own.name, &own.namespace)
-        })
-        .collect();
-    let mut shared = Vec::new();
-    for other in &others {
-        for namespace in other.inventory.watched() {
-            if inventory.watched().contains(namespace) {
-                let installation = &other.inventory.installation;
-                shared.push(format!("{namespace}: {} in {}", installation.name, installation.namespace));
-            }
+    let mut others = Vec::new();
+    for Record { inventory: other, .. } in records {
+        if (&other.installation.name, &other.installation.namespace) != (&own.name, &own.namespace) {
+            others.push((other.installation.clone(), Watched::find(client, &other).await?));
         }
+    }
+    Ok((Watched::find(client, inventory).await?, others))
+}
+
+/// Compares an inventory's namespaces with those of the other installations.
+fn beside(own: &Watched, others: &[(Installation, Watched)]) -> Finding {
+    let code = Code::Installations;
+    let mut shared = Vec::new();
+    for (Installation { name, namespace: home, .. }, other) in others {
+        shared.extend(
+            other.names.intersection(&own.names).map(|namespace| format!("{namespace}: {name} in {home}")),
+        );
     }
     if !shared.is_empty() {
         return Finding::failed(
@@ -198,26 +207,21 @@ async fn names(client: &Client, inventory: &Inventory, objects: &[DynamicObject]
 mod tests {
     use super::*;
 
-    fn inventory(name: &str, home: &str, watched: &str) -> Inventory {
-        let text = include_str!("../../inventory/minimal.toml")
-            .replace("name = \"pgherd\"", &format!("name = \"{name}\""))
-            .replace("namespace = \"pgherd\"", &format!("namespace = \"{home}\""))
-            .replace("\"postgres-operator\"", &format!("\"{watched}\""));
-        Inventory::parse("x", &text).unwrap()
+    fn watched(names: &[&str]) -> Watched {
+        Watched { names: names.iter().map(ToString::to_string).collect(), unseen: None }
     }
 
-    fn record(name: &str, home: &str, watched: &str) -> Record {
-        Record { version: "0.1.0".into(), inventory: inventory(name, home, watched), objects: Vec::new() }
+    fn other(watching: &[&str]) -> (Installation, Watched) {
+        let (name, namespace) = ("b".parse().unwrap(), "elsewhere".parse().unwrap());
+        (Installation { name, namespace, debug: false }, watched(watching))
     }
 
     #[test]
     fn another_installation_matters_where_namespaces_overlap() {
-        let own = inventory("a", "home", "orders");
-        let outcome = |records: &[Record]| beside(&own, records).outcome;
-        assert_eq!(outcome(&[]), Outcome::Ok);
-        assert_eq!(outcome(&[record("a", "home", "orders")]), Outcome::Ok, "it is this one");
-        assert_eq!(outcome(&[record("b", "elsewhere", "billing")]), Outcome::Ok);
-        let overlap = beside(&own, &[record("b", "elsewhere", "orders")]);
+        let own = watched(&["orders", "shop"]);
+        assert_eq!(beside(&own, &[]).outcome, Outcome::Ok);
+        assert_eq!(beside(&own, &[other(&["billing"])]).outcome, Outcome::Ok);
+        let overlap = beside(&own, &[other(&["billing", "orders"])]);
         assert_eq!(overlap.outcome, Outcome::Failed);
         assert_eq!(overlap.details, ["orders: b in elsewhere"]);
     }

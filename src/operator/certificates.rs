@@ -194,11 +194,11 @@ impl Seen {
 }
 
 /// Every state of a Secret: none while it doesn't exist.
-fn watched(api: Api<Secret>, name: &str) -> impl Stream<Item = Option<Secret>> + Unpin + use<> {
+pub(super) fn watched(api: Api<Secret>, name: &str) -> impl Stream<Item = Option<Secret>> + Unpin + use<> {
     let name = name.to_owned();
     let states = watch_object(api, &name).default_backoff().filter_map(move |state| {
         let state = state.inspect_err(|error: &watcher::Error| {
-            tracing::warn!(secret = name, "certificates can't be watched: {error}; trying again");
+            tracing::warn!(secret = name, "a Secret can't be watched: {error}; trying again");
         });
         std::future::ready(state.ok())
     });

@@ -4,6 +4,7 @@ mod certificates;
 pub mod cluster;
 mod metrics;
 mod namespaces;
+mod pull_secrets;
 mod run;
 mod serve;
 #[cfg(test)]
@@ -11,4 +12,5 @@ pub(crate) mod test_support;
 
 pub use certificates::Certificates;
 pub use namespaces::{Followed, Marks};
+pub use pull_secrets::PullSecrets;
 pub use run::{Options, RunError, Scope, run};

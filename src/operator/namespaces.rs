@@ -14,6 +14,8 @@ use kube::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::pull_secrets::PullSecrets;
+
 /// Namespaces that are followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
@@ -23,6 +25,8 @@ pub struct Followed {
     pub value: String,
     /// Those that are looked after in any case.
     pub listed: BTreeSet<String>,
+    /// What images of databases are pulled with there.
+    pub pull_secrets: PullSecrets,
     /// With what listed ones are made that don't exist; without it they are not made.
     pub made_with: Option<Marks>,
 }

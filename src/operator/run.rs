@@ -35,6 +35,7 @@ use super::{
     cluster::{self, Environment, Outcome, instances::pod_state, validate::DefaultImages},
     metrics::Metrics,
     namespaces::{self, Followed},
+    pull_secrets::Copier,
     serve::{Health, serve},
 };
 use crate::{
@@ -162,13 +163,28 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
                 future::join_all(controllers).await;
             }
             Scope::Followed(followed) => {
+                let originals = watch::Sender::default();
                 let start = |namespace: &str, stop: CancellationToken| {
-                    tokio::spawn(controller(&client, Some(namespace), &shared, &stop, None))
+                    let work = controller(&client, Some(namespace), &shared, &stop, None);
+                    let copier = Copier {
+                        client: client.clone(),
+                        secrets: followed.pull_secrets.clone(),
+                        originals: originals.subscribe(),
+                        place: namespace.to_owned(),
+                    };
+                    tokio::spawn(async move {
+                        future::join(work, copier.run(stop)).await;
+                    })
                 };
                 let seen = || {
                     health.started.send_replace(true);
                 };
-                namespaces::follow(&client, followed, &stop, start, seen).await;
+                let pull_secrets = followed.pull_secrets.clone();
+                future::join(
+                    pull_secrets.watch(client.clone(), originals.clone(), stop.clone()),
+                    namespaces::follow(&client, followed, &stop, start, seen),
+                )
+                .await;
             }
         }
     };

@@ -211,7 +211,11 @@ impl<'a> Values<'a> {
             },
             permissions: Permissions {
                 watched: permissions::rules(&granted.watched),
-                own: [permissions::rules(&granted.own), permissions::secret_rules(inventory)].concat(),
+                own: [
+                    permissions::rules(&granted.own),
+                    permissions::secret_rules(inventory, files.pull_secret_names()),
+                ]
+                .concat(),
                 cluster: permissions::rules(&granted.cluster),
                 namespaces: granted.namespaces,
             },

@@ -6,6 +6,7 @@
 mod catalogue;
 pub mod certificates;
 mod components;
+pub mod contents;
 pub mod engine;
 #[cfg(test)]
 mod examples;
@@ -16,6 +17,7 @@ pub mod record;
 pub mod removal;
 mod render;
 pub mod rollback;
+pub mod watched;
 
 pub use self::{
     catalogue::{Catalogue, Role},

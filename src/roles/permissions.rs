@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::certificates;
 use crate::{
     certificates::Source,
-    domain::names::NamespaceName,
+    domain::names::{NamespaceName, ObjectName},
     inventory::{Inventory, NamespaceMode},
 };
 
@@ -140,6 +140,15 @@ pub const OWN_SECRETS: Permission = Permission {
     why: "Sees its certificate and its authority by their names, and renews them.",
 };
 
+/// Rights to the Secrets that images are pulled with, by name in the operator's namespace, when it follows namespaces by their
+/// label.
+pub const PULL_SECRETS: Permission = Permission {
+    group: "",
+    resources: &["secrets"],
+    verbs: &["get", "list", "watch"],
+    why: "Copies what images are pulled with to namespaces that gain the label.",
+};
+
 /// What a right can't be limited to by name.
 pub const NEW_SECRETS: Permission = Permission {
     group: "",
@@ -211,9 +220,10 @@ pub fn rules(permissions: &[Permission]) -> Vec<Value> {
     permissions.iter().map(rule).collect()
 }
 
-/// The rights to Secrets in the operator's own namespace as the rules of a Role.
+/// The rights to Secrets in the operator's own namespace as the rules of a Role. `pull` are the names of those that images are
+/// pulled with.
 #[must_use]
-pub fn secret_rules(inventory: &Inventory) -> Vec<Value> {
+pub fn secret_rules(inventory: &Inventory, pull: &[ObjectName]) -> Vec<Value> {
     let Permission { group, resources, verbs, .. } = OWN_SECRETS;
     let (home, policy) = (certificates::home(&inventory.installation), certificates::policy(&inventory.tls));
     let mut rules = Vec::new();
@@ -229,6 +239,12 @@ pub fn secret_rules(inventory: &Inventory) -> Vec<Value> {
     rules.push(json!({
         "apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs,
     }));
+    if inventory.namespaces.mode != NamespaceMode::Disabled && !pull.is_empty() {
+        let Permission { group, resources, verbs, .. } = PULL_SECRETS;
+        rules.push(json!({
+            "apiGroups": [group], "resources": resources, "resourceNames": pull, "verbs": verbs,
+        }));
+    }
     rules.extend(self::rules(&[NEW_SECRETS]));
     rules
 }
@@ -275,6 +291,7 @@ pub fn reference() -> String {
         ("Makes namespaces", MAKE_NAMESPACES),
         ("In its own namespace", OWN),
         ("Secrets with its certificates, by name in its own namespace", &[OWN_SECRETS, NEW_SECRETS]),
+        ("Secrets to pull images with, by name in its own namespace", &[PULL_SECRETS]),
     ];
     for (title, table) in tables {
         write!(page, "\n## {title}\n\n| group | resources | verbs | why |\n| --- | --- | --- | --- |\n").ok();
@@ -284,7 +301,8 @@ pub fn reference() -> String {
             writeln!(page, "| {group} | {} | {} | {why} |", resources.join(", "), verbs.join(", ")).ok();
         }
     }
-    page.push_str("\nOnly the right to create can't be limited to names. What `tls.authority_secret` names is only read.\n");
+    page.push_str("\nOnly the right to create can't be limited to names. What `tls.authority_secret` names is only read. \
+         Secrets to pull images\nwith are read in the modes `readonly` and `dynamic` only.\n");
     page
 }
 
@@ -331,7 +349,7 @@ mod tests {
         let minimal = include_str!("../../inventory/minimal.toml");
         let rules = |tls: &str| {
             let text = minimal.replace("[images]\n", &format!("{tls}\n[images]\n"));
-            secret_rules(&Inventory::parse("minimal.toml", &text).unwrap())
+            secret_rules(&Inventory::parse("minimal.toml", &text).unwrap(), &["pull".parse().unwrap()])
         };
         let named = |rules: &[Value]| -> Vec<(Value, Value)> {
             rules.iter().map(|rule| (rule["resourceNames"].clone(), rule["verbs"].clone())).collect()
@@ -343,17 +361,21 @@ mod tests {
         let theirs = (json!(["company"]), json!(["get", "list", "watch"]));
         let other = [theirs, (json!(["pgherd-tls"]), all), create];
         assert_eq!(named(&rules("[tls]\nauthority_secret = \"company\"\n")), other);
+
+        let followed = minimal.replace("[namespaces]", "[namespaces]\nmode = \"readonly\"");
+        let inventory = Inventory::parse("minimal.toml", &followed).unwrap();
+        let pull = (json!(["pull"]), json!(["get", "list", "watch"]));
+        assert_eq!(named(&secret_rules(&inventory, &["pull".parse().unwrap()]))[1], pull);
+        assert_eq!(named(&secret_rules(&inventory, &[])), own);
     }
 
     #[test]
     fn no_right_is_a_blank_cheque() {
-        for permission in WATCHED
-            .iter()
-            .chain(OWN)
-            .chain(SEE_NAMESPACES)
-            .chain(MAKE_NAMESPACES)
-            .chain(&[OWN_SECRETS, NEW_SECRETS])
-        {
+        for permission in WATCHED.iter().chain(OWN).chain(SEE_NAMESPACES).chain(MAKE_NAMESPACES).chain(&[
+            OWN_SECRETS,
+            PULL_SECRETS,
+            NEW_SECRETS,
+        ]) {
             let words = || permission.resources.iter().chain(permission.verbs);
             assert!(words().all(|word| !word.contains('*') && !word.is_empty()), "{permission:?}");
             assert!(

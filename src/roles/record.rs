@@ -10,7 +10,7 @@ use kube::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Component, certificates, labels};
+use super::{Component, certificates, labels, watched::Place};
 use crate::{
     inventory::{Installation, Inventory},
     k8s::{self, Doing as _, kinds::ObjectId},
@@ -64,8 +64,8 @@ pub struct Which<'a> {
     pub namespace: Option<&'a str>,
     /// The installation's name.
     pub name: Option<&'a str>,
-    /// A namespace that it watches.
-    pub watching: Option<&'a str>,
+    /// A namespace that it looks after.
+    pub watching: Option<&'a Place<'a>>,
 }
 
 impl<'a> Which<'a> {
@@ -166,9 +166,7 @@ pub async fn load_record(client: &Client, which: Which<'_>) -> Result<Record, Re
     found.retain(|record| {
         let inventory = &record.inventory;
         which.name.is_none_or(|name| inventory.installation.name.as_str() == name)
-            && which
-                .watching
-                .is_none_or(|wanted| inventory.watched().iter().any(|watched| watched.as_str() == wanted))
+            && which.watching.is_none_or(|place| place.watched_by(inventory))
     });
     match (found.pop(), found.is_empty()) {
         (None, _) => Err(RecordError::None),

@@ -2,23 +2,22 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use futures::{StreamExt as _, stream};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
-    Api, Client, Discovery, ResourceExt as _,
+    Api, Client, ResourceExt as _,
     api::{DeleteParams, DynamicObject, ListParams, Preconditions},
     core::GroupVersionKind,
-    discovery::{Scope, verbs},
 };
 
 use super::{
     labels,
     record::{RecordError, Which, load_record, records, secret_name},
+    watched::Watched,
 };
 use crate::{
     api::schema,
     domain::names::{InstallationName, NamespaceName},
-    inventory::{DeletedNamespaces, Installation},
+    inventory::{DeletedNamespaces, Installation, NamespaceMode},
     k8s::{
         self, Doing as _, Kind,
         kinds::{self, ObjectId},
@@ -47,8 +46,8 @@ pub enum RemovalError {
 pub struct Found {
     /// Who it is.
     pub installation: Installation,
-    /// Namespaces it watches.
-    pub watched: BTreeSet<String>,
+    /// Namespaces with its clusters.
+    pub watched: Watched,
     /// Which of the namespaces that it made its inventory lets go.
     pub delete: DeletedNamespaces,
     /// Its objects, in the order in which they were applied.
@@ -67,7 +66,7 @@ pub struct Found {
 pub async fn find(client: &Client, which: Which<'_>) -> Result<Found, RecordError> {
     match load_record(client, which).await {
         Ok(record) => {
-            let watched = record.inventory.watched().iter().map(ToString::to_string).collect();
+            let mut watched = Watched::find(client, &record.inventory).await?;
             let delete = record.inventory.namespaces.delete.clone();
             let installation = record.inventory.installation;
             let alone = match records(client, None).await {
@@ -75,11 +74,53 @@ pub async fn find(client: &Client, which: Which<'_>) -> Result<Found, RecordErro
                 Err(RecordError::Request(error)) if error.kind() == Kind::Forbidden => None,
                 Err(error) => return Err(error),
             };
-            Ok(Found { installation, watched, delete, objects: record.objects, recorded: true, alone })
+            let record_objects: BTreeSet<ObjectId> = record.objects.iter().cloned().collect();
+            let mut objects = record.objects;
+            // Last to come, first to go: they are taken back from the end.
+            if record.inventory.namespaces.mode != NamespaceMode::Disabled {
+                let copies = copied_secrets(client, &installation, &mut watched).await?;
+                objects.extend(copies.into_iter().filter(|copy| !record_objects.contains(copy)));
+            }
+            Ok(Found { installation, watched, delete, objects, recorded: true, alone })
         }
         Err(RecordError::None) => remains(client, which).await,
         Err(error) => Err(error),
     }
+}
+
+/// Secrets to pull images with that the operator put into namespaces that gained the label: wherever they can be seen, since a
+/// namespace may have lost it again.
+async fn copied_secrets(
+    client: &Client,
+    installation: &Installation,
+    watched: &mut Watched,
+) -> Result<Vec<ObjectId>, k8s::Error> {
+    let selector = format!("{}={}", labels::PART_OF, labels::set_id(installation));
+    let list = async |api: Api<Secret>| {
+        let list = api.list_metadata(&ListParams::default().labels(&selector)).await;
+        let found = list.doing(|| "look for an installation's Secrets")?;
+        Ok::<_, k8s::Error>(found.items.into_iter().filter_map(|secret| {
+            Some(object_id("v1", "Secret", Some(&secret.namespace()?), &secret.name_any()))
+        }))
+    };
+    match list(Api::all(client.clone())).await {
+        Ok(found) => return Ok(found.collect()),
+        Err(error) if error.kind() == Kind::Forbidden => {}
+        Err(error) => return Err(error),
+    }
+    let mut found = Vec::new();
+    for namespace in &watched.names {
+        match list(Api::namespaced(client.clone(), namespace)).await {
+            Ok(secrets) => found.extend(secrets),
+            Err(error) if error.kind() == Kind::Forbidden => {
+                let unseen =
+                    format!("Secrets to pull images with may stay in {namespace}: {}", error.message());
+                watched.unseen.get_or_insert(unseen);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// What an installation without a record left: namespaces with its label, and the definitions.
@@ -106,7 +147,7 @@ async fn remains(client: &Client, which: Which<'_>) -> Result<Found, RecordError
             None => {
                 found.push(Found {
                     installation,
-                    watched: BTreeSet::new(),
+                    watched: Watched::default(),
                     delete: DeletedNamespaces { operator: false, watched: false, metrics: false },
                     objects: vec![id],
                     recorded: false,
@@ -192,57 +233,20 @@ pub async fn definitions_unused(client: &Client, found: &Found) -> Result<bool, 
     Ok(alone && clusters(client, None).await?.is_empty())
 }
 
-/// What else is in a namespace than what the installation and Kubernetes itself put there.
+/// Waits until Kubernetes has removed an object.
 ///
 /// # Errors
-/// When the namespace can't be looked through.
-pub async fn belongings(
+/// When it is still there when time is up, or can't be watched.
+pub async fn collected(
     client: &Client,
-    found: &Found,
-    namespace: &str,
-) -> Result<Vec<ObjectId>, k8s::Error> {
-    let discovery = Discovery::new(client.clone()).exclude(&["metrics.k8s.io", "events.k8s.io"]);
-    let discovery = discovery.run_aggregated().await.doing(|| "look what kinds there are")?;
-    let kinds = discovery.groups().flat_map(|group| {
-        group.recommended_resources().into_iter().filter(|(resource, capabilities)| {
-            capabilities.scope == Scope::Namespaced
-                && capabilities.supports_operation(verbs::LIST)
-                && capabilities.supports_operation(verbs::DELETE)
-                && resource.kind != "Event"
-        })
-    });
-    let lists = kinds.map(|(resource, _)| async move {
-        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-        let list = api.list_metadata(&ListParams::default()).await;
-        let list = match list.doing(|| format!("list {} in {namespace}", resource.plural)) {
-            // Its definition went away since we asked what kinds there are, and all of the kind with it.
-            Err(error) if error.kind() == Kind::NotFound => return Ok(Vec::new()),
-            other => other?,
-        };
-        let named = |name: &str| object_id(&resource.api_version, &resource.kind, Some(namespace), name);
-        let theirs = list.items.iter().filter(|object| !expected(found, &resource.kind, *object));
-        Ok(theirs.map(|object| named(&object.name_any())).collect::<Vec<_>>())
-    });
-    let lists: Vec<Result<Vec<ObjectId>, k8s::Error>> = stream::iter(lists).buffered(16).collect().await;
-    let mut all = Vec::new();
-    for list in lists {
-        all.extend(list?);
-    }
-    Ok(all)
-}
-
-/// Whether an object is the installation's, or one that Kubernetes puts into every namespace.
-fn expected(found: &Found, kind: &str, object: &impl kube::ResourceExt) -> bool {
-    let labels = object.labels();
-    let name = object.name_any();
-    let set = labels::set_id(&found.installation);
-    let pod = labels::operator_selector(&found.installation);
-    labels.get(labels::PART_OF) == Some(&set)
-        || labels.get(labels::SET_ID) == Some(&set)
-        || pod.iter().all(|(key, value)| labels.get(key) == Some(value))
-        || kind == "Lease" && name.starts_with(&format!("{}-", found.installation.name))
-        || matches!((kind, name.as_str()), ("ConfigMap", "kube-root-ca.crt") | ("ServiceAccount", "default"))
-        || kind == "ConfigMap" && name == "openshift-service-ca.crt"
+    id: &ObjectId,
+    uid: &str,
+    timeout: Duration,
+    tell: impl Fn(&str),
+) -> Result<(), RemovalError> {
+    let api = kinds::api_of(client, id).await?;
+    let gone = wait::gone(&api, &id.name, uid, timeout, tell).await;
+    gone.map_err(|error| RemovalError::NotGone { id: id.clone(), error })
 }
 
 /// Whether an object is still there and carries the installation's label. Definitions carry only the program's.
@@ -321,7 +325,7 @@ fn lingering(id: &ObjectId, object: &DynamicObject) -> String {
     }
 }
 
-fn object_id(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> ObjectId {
+pub(super) fn object_id(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> ObjectId {
     ObjectId {
         api_version: api_version.to_owned(),
         kind: kind.to_owned(),

@@ -5,9 +5,9 @@ use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{Api, ResourceExt as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::cluster::Installation;
+use crate::{cluster::Installation, databases::described};
 
 /// Installs, and insists on an operator of the test's image that runs and looks at its own namespace only.
 async fn install(installation: &Installation) {
@@ -71,13 +71,52 @@ async fn several_installations_live_side_by_side_and_one_goes_without_the_other(
         let again = installation.succeed(&["install"]);
         assert!(again.stderr.contains("Nothing to do"), "{again}");
     }
-    uninstall(&orders).await;
+    // Both look after a database of their own, and none after the other's.
+    for installation in [&orders, &billing] {
+        installation.describe(&described("rhino", 1)).await;
+    }
+    for installation in [&orders, &billing] {
+        installation.ready("rhino").await;
+    }
+    let primary = billing.primary("rhino").await;
+    billing.sql(&primary, "CREATE TABLE kept AS SELECT 42 AS answer");
+    let pod = billing.pods().get(&primary).await.unwrap();
+    let refused = orders.run(&["uninstall", "-y", "--delete-definitions"]);
+    assert_eq!(refused.code, Some(6), "{refused}");
+    let ran = orders.succeed(&[
+        "uninstall",
+        "-y",
+        "--delete-clusters",
+        "--delete-data",
+        "--delete-namespaces",
+        "--delete-definitions",
+    ]);
+    assert!(ran.stderr.contains("another installation uses it"), "{ran}");
+    let left = orders.objects(|_| ()).await;
+    assert!(left.is_empty(), "{left:#?}");
     assert_runs(&billing).await;
     let definitions: Api<CustomResourceDefinition> = Api::all(billing.cluster.client.clone());
     let name = "postgresclusters.postgres-operator.crunchydata.com";
     assert!(definitions.get_opt(name).await.unwrap().is_some(), "{name}");
     let again = billing.succeed(&["install"]);
     assert!(again.stderr.contains("Nothing to do"), "{again}");
+
+    // It goes on with what is wanted of it only now: another user of a cluster that was there, and a cluster that wasn't.
+    let mut more = described("rhino", 1);
+    more["spec"]["users"] = json!([{"name": "late", "databases": ["later"]}]);
+    billing.describe(&more).await;
+    billing.ready("rhino").await;
+    billing.appears(&billing.secrets(), "rhino-pguser-late").await;
+    let made = |sql: &str| billing.sql(&primary, sql);
+    assert_eq!(made("SELECT count(*) FROM pg_database WHERE datname = 'later'"), "1");
+    assert_eq!(made("SELECT answer FROM kept"), "42");
+    let now = billing.pods().get(&primary).await.unwrap();
+    assert_eq!(now.uid(), pod.uid(), "the database's pod is the same one");
+    billing.describe(&described("hippo", 1)).await;
+    billing.ready("hippo").await;
+    for cluster in ["rhino", "hippo"] {
+        billing.delete(cluster).await;
+    }
     uninstall(&billing).await;
 }
 

@@ -18,6 +18,8 @@ mod install;
 mod modes;
 mod pages;
 mod plan;
+#[path = "../support/presence.rs"]
+mod presence;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod rights;
@@ -28,7 +30,10 @@ mod shapes;
 mod uninstall;
 mod update;
 mod verbs;
+mod versions;
 #[path = "../support/visitor.rs"]
 mod visitor;
+#[path = "../support/whole.rs"]
+mod whole;
 #[path = "../support/writer.rs"]
 mod writer;

@@ -12,7 +12,7 @@ use pgherd::{
     api::postgres_cluster::PostgresCluster,
     k8s::wait::{self, Look},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::{Installation, PATIENCE};
 
@@ -97,6 +97,53 @@ async fn a_namespace_is_looked_after_while_it_carries_the_label() {
     installation.uninstall();
     let left = installation.objects(|_| ()).await;
     assert!(left.is_empty(), "{left:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clusters_in_labelled_namespaces_count() {
+    for (stem, mode) in [("counted", "readonly"), ("counting", "dynamic")] {
+        let Some(installation) = Installation::new(stem).await else { return };
+        let client = installation.cluster.client.clone();
+        let mode = format!("[namespaces]\nmode = \"{mode}\"");
+        installation.inventory(|text| text.replace("[namespaces]", &mode));
+        installation.succeed(&["install", "-y"]);
+        let later = format!("{}-later", installation.name);
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        namespaces.create(&PostParams::default(), &namespace(&later)).await.unwrap();
+        let create = ["create", "cluster", "rhino", "-n", &later, "--dry-run"];
+        let ran = installation.succeed(&create);
+        assert!(ran.stderr.contains("doesn't look after namespace"), "{ran}");
+        label(&installation, &later, Some(&format!("{}.{}", installation.home, installation.name))).await;
+        let ran = installation.succeed(&create);
+        assert!(!ran.stderr.contains("warning"), "{ran}");
+        let clusters: Api<PostgresCluster> = Api::namespaced(client.clone(), &later);
+        clusters.create(&PostParams::default(), &shut_down_cluster("rhino")).await.unwrap();
+
+        let status = installation.succeed(&["status", "-o", "json"]);
+        let status: Value = serde_json::from_str(&status.stdout).unwrap();
+        assert_eq!(status["namespaces"]["watched"], json!([installation.databases, later]), "{status:#}");
+        assert_eq!(status["clusters"][0]["namespace"], json!(later), "{status:#}");
+
+        let refused = installation.run(&["uninstall", "-y"]);
+        assert_eq!(refused.code, Some(6), "{refused}");
+        assert!(refused.stderr.contains(&format!("{later}/rhino")), "{refused}");
+        // What the operator has begun to make is there, so that its going can be seen.
+        let services: Api<Service> = Api::namespaced(client, &later);
+        installation.appears(&services, "rhino-primary").await;
+        installation.succeed(&[
+            "uninstall",
+            "-y",
+            "--delete-clusters",
+            "--delete-data",
+            "--delete-namespaces",
+        ]);
+        assert!(clusters.get_opt("rhino").await.unwrap().is_none());
+        assert!(services.list(&ListParams::default()).await.unwrap().items.is_empty());
+        assert!(namespaces.get_opt(&later).await.unwrap().is_some(), "the namespace is somebody else's");
+        namespaces.delete(&later, &kube::api::DeleteParams::default()).await.unwrap();
+        let left = installation.objects(|_| ()).await;
+        assert!(left.is_empty(), "{left:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

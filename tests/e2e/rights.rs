@@ -2,16 +2,20 @@
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{Pod, Secret},
+    core::v1::{Namespace, Pod, Secret},
     rbac::v1::{Role, RoleBinding},
 };
 use kube::{
     Api,
-    api::{ListParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
+use pgherd::k8s::wait::{self, Look};
 use serde_json::{Value, json};
 
-use crate::{cluster::Installation, databases::described};
+use crate::{
+    cluster::{Installation, PATIENCE},
+    databases::described,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rights_that_somebody_else_gives_are_named_and_then_used() {
@@ -88,6 +92,96 @@ async fn secrets_to_pull_images_with_reach_every_namespace_and_every_pod() {
     assert_eq!(names(pods.unwrap().items[0].spec.as_ref()), ["there-already", "from-a-manifest"]);
     installation.delete("rhino").await;
     installation.uninstall();
+    let left = installation.objects(|_| ()).await;
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+fn pull_manifest(password: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: from-a-manifest}}\ntype: kubernetes.io/dockerconfigjson\n\
+         stringData: {{.dockerconfigjson: '{{\"auths\": {{\"registry.example.com\": {{\"auth\": \"{password}\"}}}}}}'}}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_gains_the_label_gets_secrets_to_pull_images_with() {
+    let Some(installation) = Installation::new("latecomer").await else { return };
+    let client = installation.cluster.client.clone();
+    installation.sandbox.file("pull.yaml", &pull_manifest("b25l"));
+    // With the least rights: to the originals by name, and to copies by a role that somebody makes later.
+    installation.inventory(|text| {
+        text.replace("[namespaces]", "[namespaces]\nmode = \"readonly\"\nreconcile_rbac = false")
+            .replace("[images]", "[images]\npull_secret_manifests = [\"pull.yaml\"]")
+    });
+    installation.succeed(&["install", "-y"]);
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let secrets = |namespace: &str| -> Api<Secret> { Api::namespaced(client.clone(), namespace) };
+    let key = format!("{}.{}", installation.home, installation.name);
+    let names = ["later", "taken"].map(|stem| format!("{}-{stem}", installation.name));
+    let [later, taken] = &names;
+    for name in &names {
+        let namespace = json!({"metadata": {"name": name, "labels": {"pgherd.io/installation": key}}});
+        let theirs = json!({"metadata": {"name": "from-a-manifest"}, "stringData": {"theirs": "yes"}});
+        let parameters = PostParams::default();
+        if name == taken {
+            let bare = json!({"metadata": {"name": name}});
+            namespaces.create(&parameters, &serde_json::from_value(bare).unwrap()).await.unwrap();
+            secrets(name).create(&parameters, &serde_json::from_value(theirs).unwrap()).await.unwrap();
+            let label = Patch::Merge(&namespace);
+            namespaces.patch(name, &PatchParams::default(), &label).await.unwrap();
+        } else {
+            namespaces.create(&parameters, &serde_json::from_value(namespace).unwrap()).await.unwrap();
+        }
+        // What the installer gives the operator in listed namespaces, an administrator gives it here.
+        let roles: Api<Role> = Api::namespaced(client.clone(), &installation.databases);
+        let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), &installation.databases);
+        let mut role = roles.get(&installation.name).await.unwrap();
+        let mut binding = bindings.get(&installation.name).await.unwrap();
+        for metadata in [&mut role.metadata, &mut binding.metadata] {
+            *metadata = serde_json::from_value(json!({"name": "databases", "namespace": name})).unwrap();
+        }
+        binding.role_ref.name = "databases".to_owned();
+        Api::namespaced(client.clone(), name).create(&parameters, &role).await.unwrap();
+        Api::namespaced(client.clone(), name).create(&parameters, &binding).await.unwrap();
+    }
+    let holds = async |namespace: &str, password: &str| {
+        let look = |found: Option<&Secret>| {
+            let data = found.and_then(|secret| secret.data.as_ref()?.get(".dockerconfigjson"));
+            match data {
+                Some(data) if String::from_utf8_lossy(&data.0).contains(password) => Look::Done(()),
+                Some(_) => Look::Waiting("it is another one".to_owned()),
+                None => Look::Waiting("there is none".to_owned()),
+            }
+        };
+        wait::until(&secrets(namespace), "from-a-manifest", PATIENCE, look, |_| {}).await.unwrap();
+    };
+    holds(later, "b25l").await;
+
+    installation.sandbox.file("pull.yaml", &pull_manifest("dHdv"));
+    installation.succeed(&["install", "-y"]);
+    holds(&installation.databases, "dHdv").await;
+    holds(later, "dHdv").await;
+    let again = installation.succeed(&["install"]);
+    assert!(again.stderr.contains("Nothing to do"), "{again}");
+    // Once it is listed the Secret is the installer's, and nothing stands against that.
+    let listed = format!("namespaces.watched={},{later}", installation.databases);
+    installation.sandbox.file("pull.yaml", &pull_manifest("dGhyZWU="));
+    installation.succeed(&["install", "-y", "--set", &listed]);
+    holds(later, "dGhyZWU=").await;
+    installation.succeed(&["install", "-y"]);
+
+    let theirs = secrets(taken).get("from-a-manifest").await.unwrap().data.unwrap();
+    assert_eq!(theirs.keys().collect::<Vec<_>>(), ["theirs"], "what others made is theirs");
+    holds(later, "dGhyZWU=").await;
+    // A namespace that lost the label keeps what its pods need, until the installation goes.
+    let label = json!({"metadata": {"labels": {"pgherd.io/installation": null}}});
+    namespaces.patch(later, &PatchParams::default(), &Patch::Merge(&label)).await.unwrap();
+    installation.uninstall();
+    assert!(secrets(later).get_opt("from-a-manifest").await.unwrap().is_none());
+    assert!(secrets(taken).get_opt("from-a-manifest").await.unwrap().is_some());
+    for name in &names {
+        namespaces.delete(name, &DeleteParams::default()).await.unwrap();
+    }
     let left = installation.objects(|_| ()).await;
     assert!(left.is_empty(), "{left:#?}");
 }

@@ -1,14 +1,27 @@
 //! Uninstalling where something stands against it.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim};
+use std::collections::BTreeSet;
+
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
 use kube::{
-    Api,
+    Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, ObjectMeta, PostParams},
     core::GroupVersionKind,
 };
+use pgherd::{
+    api::{postgres_cluster::PostgresCluster, schema},
+    k8s::wait,
+};
 use serde_json::json;
 
-use crate::{cluster::Installation, databases::described};
+use crate::{
+    cluster::{Installation, PATIENCE},
+    databases::described,
+    whole::Whole,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clusters_stand_against_it_until_told_otherwise() {
@@ -113,4 +126,70 @@ async fn a_namespace_that_was_there_before_stays() {
     installation.uninstall();
     assert!(namespaces.get_opt(&installation.databases).await.unwrap().is_some());
     namespaces.delete(&installation.databases, &DeleteParams::default()).await.unwrap();
+}
+
+/// Takes the definitions away that earlier tests left. Nobody may have clusters: they would go with them.
+async fn without_definitions(client: &Client) {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for definition in schema::definitions() {
+        let name = definition.name_any();
+        let Some(found) = definitions.get_opt(&name).await.unwrap() else { continue };
+        let clusters: Api<PostgresCluster> = Api::all(client.clone());
+        let clusters = clusters.list(&ListParams::default()).await.unwrap();
+        let names: Vec<String> = clusters.iter().map(ResourceExt::name_any).collect();
+        assert!(names.is_empty(), "somebody's clusters are in the way: {names:?}");
+        definitions.delete(&name, &DeleteParams::default()).await.unwrap();
+        wait::gone(&definitions, &name, &found.uid().unwrap(), PATIENCE, |_| {}).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_in_the_cluster_is_as_it_was_before() {
+    let Some(installation) = Installation::alone("traceless").await else { return };
+    let client = installation.cluster.client.clone();
+    without_definitions(&client).await;
+    let before = Whole::at_rest(&client).await;
+
+    let manifest = "apiVersion: v1\nkind: Secret\nmetadata: {name: pull}\ntype: kubernetes.io/dockerconfigjson\n\
+                    stringData: {.dockerconfigjson: '{\"auths\": {}}'}\n";
+    installation.sandbox.file("pull.yaml", manifest);
+    installation.inventory(|text| {
+        text.replace("[namespaces]", "[namespaces]\nmode = \"dynamic\"")
+            .replace("[images]", "[images]\npull_secret_manifests = [\"pull.yaml\"]")
+    });
+    installation.succeed(&["install", "-y"]);
+    installation.describe(&described("rhino", 2)).await;
+    installation.ready("rhino").await;
+    let primary = installation.primary("rhino").await;
+    installation.sql(&primary, "CREATE TABLE kept AS SELECT * FROM generate_series(1, 1000)");
+
+    // What the comparison has to see: kinds that are in no namespace, and kinds that nobody here names.
+    let during = Whole::at_rest(&client).await;
+    let new: BTreeSet<&str> = during.names().filter(|name| !before.names().any(|old| old == *name)).collect();
+    for kind in [
+        "APIService",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "Endpoints",
+        "IPAddress",
+        "Namespace",
+        "PersistentVolume",
+        "PodDisruptionBudget",
+        "PostgresCluster",
+        "Secret",
+        "StatefulSet",
+    ] {
+        assert!(new.iter().any(|name| name.starts_with(&format!("{kind} "))), "no {kind}: {new:#?}");
+    }
+
+    installation.succeed(&[
+        "uninstall",
+        "-y",
+        "--delete-clusters",
+        "--delete-data",
+        "--delete-namespaces",
+        "--delete-definitions",
+    ]);
+    before.comes_back(&client).await;
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -22,7 +22,10 @@ use kube::{
 use pgherd::k8s::wait::{self, Look};
 use serde_json::{Value, json};
 
-use crate::sandbox::{Ran, Sandbox};
+use crate::{
+    presence::Presence,
+    sandbox::{Ran, Sandbox},
+};
 
 /// How long anything may take on a busy machine before a test gives up and says what it saw.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -66,19 +69,28 @@ pub(crate) struct Installation {
     pub(crate) sandbox: Sandbox,
     /// What `--set` gives in every run.
     settings: Vec<String>,
+    /// Dropped last: whoever waits for this test to be gone finds nothing of it.
+    _presence: Presence,
 }
 
 impl Installation {
     /// Prepares an inventory; nothing is installed yet.
     pub(crate) async fn new(stem: &str) -> Option<Self> {
-        let this = Self::bare(stem).await?;
+        let this = Self::bare(stem, Presence::shared).await?;
+        this.inventory(|text| text);
+        Some(this)
+    }
+
+    /// The same, once no other test has anything in the cluster; none begins before this one is dropped.
+    pub(crate) async fn alone(stem: &str) -> Option<Self> {
+        let this = Self::bare(stem, Presence::alone).await?;
         this.inventory(|text| text);
         Some(this)
     }
 
     /// Prepares an inventory that comes with pgherd, as it is: names and images of the tests are given by flags.
     pub(crate) async fn of_example(file: &str) -> Option<Self> {
-        let mut this = Self::bare(file.trim_end_matches(".toml")).await?;
+        let mut this = Self::bare(file.trim_end_matches(".toml"), Presence::shared).await?;
         let text =
             fs_err::read_to_string(format!("{}/inventory/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         this.sandbox.file("pgherd.toml", &text);
@@ -92,11 +104,13 @@ impl Installation {
         Some(this)
     }
 
-    async fn bare(stem: &str) -> Option<Self> {
+    async fn bare(stem: &str, enter: impl FnOnce() -> Presence) -> Option<Self> {
         let cluster = Cluster::connect().await?;
+        let presence = enter();
         let name = format!("{stem}-{:04x}", rand::random::<u16>());
         let (home, databases) = (format!("{name}-home"), format!("{name}-db"));
-        Some(Self { cluster, name, home, databases, sandbox: Sandbox::new(), settings: Vec::new() })
+        let sandbox = Sandbox::new();
+        Some(Self { cluster, name, home, databases, sandbox, settings: Vec::new(), _presence: presence })
     }
 
     /// Writes the inventory: the minimal one with this installation's names, changed by `change`.
@@ -119,6 +133,11 @@ impl Installation {
     /// Runs the program with this installation's inventory.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.sandbox.run(&self.arguments(arguments))
+    }
+
+    /// The same with another build of the program.
+    pub(crate) fn run_of(&self, program: &Path, arguments: &[&str]) -> Ran {
+        self.sandbox.ran(self.sandbox.command_of(program).args(self.arguments(arguments)))
     }
 
     /// The program on the test cluster, without this installation's inventory.

@@ -13,7 +13,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams},
     runtime::{WatchStreamExt as _, reflector, watcher},
 };
 use pgherd::{
@@ -213,6 +213,16 @@ impl Installation {
         };
         all.into_iter().filter(|(_, object)| of_cluster(object)).collect()
     }
+}
+
+/// What a pod had to say, once it has ended.
+pub(crate) async fn finished(pods: &Api<Pod>, name: &str) -> String {
+    let look = |found: Option<&Pod>| {
+        let phase = found.and_then(|pod| pod.status.as_ref()?.phase.clone()).unwrap_or_default();
+        if matches!(phase.as_str(), "Succeeded" | "Failed") { Look::Done(()) } else { Look::Waiting(phase) }
+    };
+    wait::until(pods, name, PATIENCE, look, |_| {}).await.unwrap();
+    pods.logs(name, &LogParams::default()).await.unwrap()
 }
 
 /// An operator outside the cluster.

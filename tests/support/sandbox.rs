@@ -32,7 +32,12 @@ impl Sandbox {
 
     /// The program, with nothing but its home in the environment.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pgherd"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_pgherd")))
+    }
+
+    /// The same of another build of the program.
+    pub(crate) fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().env("HOME", self.home.path()).env("PATH", "/usr/bin:/bin");
         command.current_dir(self.home.path());
         command
@@ -40,7 +45,12 @@ impl Sandbox {
 
     /// Runs it to its end; paths of the home are written as `[HOME]`.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        let output = self.command().args(arguments).output().unwrap();
+        self.ran(self.command().args(arguments))
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn ran(&self, command: &mut Command) -> Ran {
+        let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes).unwrap().replace(&*self.home.path().to_string_lossy(), "[HOME]")
         };

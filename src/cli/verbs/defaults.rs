@@ -5,7 +5,10 @@ use kube::Client;
 use crate::{
     cli::{Code, Context, Failure},
     inventory::Inventory,
-    roles::record::{RecordError, Which, load_record},
+    roles::{
+        record::{RecordError, Which, load_record},
+        watched::Place,
+    },
 };
 
 /// The inventory in force for a namespace, and whether its operator looks there.
@@ -28,24 +31,21 @@ pub(super) async fn find(
     client: &Client,
     namespace: &str,
 ) -> Result<Found, Failure> {
+    let place = Place::look(client, namespace).await?;
+    let found = |inventory: Inventory| Found { watched: place.watched_by(&inventory), inventory };
     if let Some(inventory) = named {
-        return Ok(found(inventory, namespace));
+        return Ok(found(inventory));
     }
-    let watching = Which { watching: Some(namespace), ..Which::default() };
+    let watching = Which { watching: Some(&place), ..Which::default() };
     let record = match load_record(client, watching).await {
         // Better the defaults of an operator that looks elsewhere, and a warning, than none.
         Err(RecordError::None) => load_record(client, Which::default()).await,
         other => other,
     };
     match record {
-        Ok(record) => Ok(found(record.inventory, namespace)),
+        Ok(record) => Ok(found(record.inventory)),
         Err(error) => Err(explained(error)),
     }
-}
-
-fn found(inventory: Inventory, namespace: &str) -> Found {
-    let watched = inventory.watched().iter().any(|watched| watched.as_str() == namespace);
-    Found { inventory, watched }
 }
 
 fn explained(error: RecordError) -> Failure {

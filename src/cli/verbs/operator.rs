@@ -10,7 +10,9 @@ use crate::{
         names::{InstallationName, NamespaceName, ObjectName},
     },
     inventory::{Installation, KeyAlgorithm, NamespaceMode},
-    operator::{Certificates, Followed, Marks, Options, Scope, cluster::validate::DefaultImages, run},
+    operator::{
+        Certificates, Followed, Marks, Options, PullSecrets, Scope, cluster::validate::DefaultImages, run,
+    },
     roles::{certificates, labels},
 };
 
@@ -129,6 +131,11 @@ impl Args {
                 key: labels::NAMESPACE.to_owned(),
                 value: labels::namespace_label(installation),
                 listed: listed.collect(),
+                pull_secrets: PullSecrets {
+                    home: installation.namespace.to_string(),
+                    names: image_pull_secrets.clone(),
+                    membership: (labels::PART_OF, labels::set_id(installation)),
+                },
                 made_with: (mode == NamespaceMode::Dynamic)
                     .then(|| labels::of_watched_namespace(installation))
                     .map(|(labels, annotations)| Marks { labels, annotations }),

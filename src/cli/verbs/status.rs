@@ -23,6 +23,7 @@ use crate::{
         engine::{self, Purpose, Wanted},
         labels,
         record::{Record, load_record},
+        watched::Watched,
     },
 };
 
@@ -138,7 +139,9 @@ async fn look(
             (if defined { Definitions::Served } else { Definitions::Missing }, None)
         }
     };
-    let clusters = match all_clusters(connection, inventory, definitions).await {
+    let watched = Watched::find(client, inventory).await?;
+    unseen.extend(watched.unseen.clone());
+    let clusters = match all_clusters(connection, &watched, definitions).await {
         Ok(clusters) => Some(clusters),
         Err(error) => {
             unseen.push(error.to_string());
@@ -167,7 +170,7 @@ async fn look(
         definitions,
         namespaces: Namespaces {
             mode: inventory.namespaces.mode.as_str(),
-            watched: inventory.watched().iter().map(ToString::to_string).collect(),
+            watched: watched.names.into_iter().collect(),
         },
         clusters,
         certificates: found,
@@ -222,15 +225,15 @@ async fn planned(
 
 async fn all_clusters(
     connection: &Connection,
-    inventory: &Inventory,
+    watched: &Watched,
     definitions: Definitions,
 ) -> Result<Vec<Summary>, crate::k8s::Error> {
     if definitions == Definitions::Missing {
         return Ok(Vec::new());
     }
     let mut all = Vec::new();
-    for namespace in inventory.watched() {
-        let found = clusters::list(&connection.client, Some(namespace.as_str())).await?;
+    for namespace in &watched.names {
+        let found = clusters::list(&connection.client, Some(namespace)).await?;
         all.extend(found.iter().map(view::summary));
     }
     Ok(all)

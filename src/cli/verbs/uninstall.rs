@@ -9,12 +9,12 @@ use super::target;
 use crate::{
     cli::{
         Code, Context, Exit, Failure,
-        output::{counted, wrap},
+        output::{self, counted, wrap},
     },
     k8s::{Kind, client::Connection, clusters, kinds::ObjectId, lease},
     roles::{
-        labels,
-        removal::{self, Found},
+        contents, labels,
+        removal::{self, Found, RemovalError},
     },
 };
 
@@ -74,6 +74,9 @@ impl Args {
         let inventory = target::inventory(context)?;
         let connection = context.connection().await?;
         let found = removal::find(&connection.client, target::installation(context, inventory)).await?;
+        if let Some(unseen) = &found.watched.unseen {
+            context.printer.warning(unseen);
+        }
         let fate = self.decide(connection, &found).await?;
         show(context, connection, &found, &fate);
         let name = found.installation.name.as_str();
@@ -99,7 +102,7 @@ impl Args {
 
     async fn decide(&self, connection: &Connection, found: &Found) -> Result<Fate, Failure> {
         let client = &connection.client;
-        let clusters = removal::clusters(client, Some(&found.watched)).await?;
+        let clusters = removal::clusters(client, Some(&found.watched.names)).await?;
         if !clusters.is_empty() && !self.delete_clusters && !self.keep_clusters {
             return Err(refuse(&clusters));
         }
@@ -132,7 +135,7 @@ impl Args {
                 "CustomResourceDefinition" => {
                     self.definition_stays(found, &fate.clusters, everywhere.as_deref())
                 }
-                "Namespace" if self.keep_clusters && found.watched.contains(&id.name) => {
+                "Namespace" if self.keep_clusters && found.watched.names.contains(&id.name) => {
                     Some("the clusters in it go on".to_owned())
                 }
                 "Namespace" if !self.delete_namespaces(found, &id.name) => {
@@ -275,6 +278,9 @@ impl Removal<'_> {
                     }
                 }
                 self.group("clusters", &clusters).await?;
+                if !clusters.is_empty() || objects.iter().any(|id| id.kind == "CustomResourceDefinition") {
+                    self.leftovers().await?;
+                }
                 // What runs goes first, so that nothing works with rights and certificates that are about to go.
                 let (running, rest): (Vec<_>, Vec<_>) =
                     objects.into_iter().partition(|id| matches!(id.kind.as_str(), "Deployment" | "Service"));
@@ -307,7 +313,7 @@ impl Removal<'_> {
         self.group("record", &[self.found.record()]).await?;
         let mut empty = Vec::new();
         for namespace in namespaces {
-            let others = removal::belongings(client, self.found, &namespace.name).await?;
+            let others = contents::belongings(client, self.found, &namespace.name).await?;
             match others.as_slice() {
                 [] => empty.push(namespace),
                 [first, rest @ ..] => {
@@ -324,6 +330,23 @@ impl Removal<'_> {
             removed: self.removed,
             kept,
         })
+    }
+
+    /// Waits until Kubernetes has removed what belonged to clusters: it can't once the definitions are gone, and namespaces with
+    /// something of it would stay.
+    async fn leftovers(&mut self) -> Result<(), Failure> {
+        let client = &self.connection.client;
+        let orphans = contents::orphans(client, &self.found.watched.names).await?;
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let line = self.context.printer.start("leftovers");
+        let timeout = self.context.settings.timeout;
+        let waits = orphans
+            .iter()
+            .map(|(id, uid)| removal::collected(client, id, uid, timeout, |reason| line.update(reason)));
+        let failures: Vec<_> = join_all(waits).await.into_iter().filter_map(Result::err).collect();
+        finished(line, orphans.len(), orphans.len(), failures)
     }
 
     /// Deletes objects side by side and waits until all are gone.
@@ -350,12 +373,22 @@ impl Removal<'_> {
         }
         let count = gone.len();
         self.removed.extend(gone);
-        if failures.is_empty() {
-            line.done(&format!("{} removed", counted(count, "object")));
-            return Ok(());
-        }
-        let seen: Vec<String> = failures.iter().map(ToString::to_string).collect();
-        line.failed(&format!("{} of {} not removed", failures.len(), ids.len()), &seen);
-        Err(failures.swap_remove(0).into())
+        finished(line, count, ids.len(), failures)
     }
+}
+
+/// Says how a removal ended.
+fn finished(
+    line: output::Line,
+    gone: usize,
+    all: usize,
+    mut failures: Vec<RemovalError>,
+) -> Result<(), Failure> {
+    if failures.is_empty() {
+        line.done(&format!("{} removed", counted(gone, "object")));
+        return Ok(());
+    }
+    let seen: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    line.failed(&format!("{} of {all} not removed", failures.len()), &seen);
+    Err(failures.swap_remove(0).into())
 }

@@ -5,15 +5,12 @@ use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, ListParams, LogParams, Patch, PatchParams, PostParams},
 };
-use pgherd::{
-    api::conditions,
-    k8s::wait::{self, Look},
-};
+use pgherd::api::conditions;
 use serde_json::json;
 
 use super::super::{
-    cluster::{Installation, PATIENCE},
-    databases::{condition_is, described},
+    cluster::Installation,
+    databases::{condition_is, described, finished},
 };
 
 /// As users of the resource have it, but for the image.
@@ -158,15 +155,6 @@ async fn enforce_restricted(installation: &Installation) {
     for namespace in [&installation.databases, &installation.home] {
         namespaces.patch(namespace, &PatchParams::default(), &Patch::Merge(&level)).await.unwrap();
     }
-}
-
-async fn finished(pods: &Api<Pod>, name: &str) -> String {
-    let look = |found: Option<&Pod>| {
-        let phase = found.and_then(|pod| pod.status.as_ref()?.phase.clone()).unwrap_or_default();
-        if matches!(phase.as_str(), "Succeeded" | "Failed") { Look::Done(()) } else { Look::Waiting(phase) }
-    };
-    wait::until(pods, name, PATIENCE, look, |_| {}).await.unwrap();
-    pods.logs(name, &LogParams::default()).await.unwrap()
 }
 
 async fn operator_log(installation: &Installation) -> String {

@@ -1,9 +1,7 @@
 //! `pgherd certs show`.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 use serde::Serialize;
 
@@ -17,10 +15,9 @@ use crate::{
     cli::{Context, Exit, Failure, output::table},
     desired::secrets::{PATRONI_COMBINED, ROOT_CERTIFICATE},
     domain::cluster_names::ROOT_AUTHORITY_SECRET,
-    inventory::NamespaceMode,
     k8s::{Doing as _, Error, Kind},
     pki::{Facts, Usage, days_left},
-    roles::labels,
+    roles::watched::Watched,
 };
 
 /// Nothing to choose: the installation is the inventory's, or the one whose namespace `-n` names.
@@ -53,8 +50,12 @@ impl Args {
         let scene = Scene::find(context).await?;
         let now = Timestamp::now();
         let mut rows = own(&scene.home, &scene.policy, &scene.stored().await?, now);
-        for namespace in namespaces(&scene, context).await? {
-            match in_namespace(&scene.client, &namespace).await {
+        let watched = Watched::find(&scene.client, &scene.inventory).await?;
+        if let Some(unseen) = &watched.unseen {
+            context.printer.warning(unseen);
+        }
+        for namespace in &watched.names {
+            match in_namespace(&scene.client, namespace).await {
                 Ok(secrets) => rows.extend(secrets.iter().filter_map(|secret| of_cluster(secret, now))),
                 Err(error) if error.kind() == Kind::Forbidden => {
                     context
@@ -70,25 +71,6 @@ impl Args {
         context.printer.result(&rows, || shown(&rows))?;
         Ok(Exit::Success)
     }
-}
-
-/// The namespaces with databases: those of the inventory, and those with the installation's label where the mode goes by it.
-async fn namespaces(scene: &Scene, context: &Context) -> Result<BTreeSet<String>, Failure> {
-    let mut names: BTreeSet<String> = scene.inventory.watched().iter().map(ToString::to_string).collect();
-    if scene.inventory.namespaces.mode == NamespaceMode::Disabled {
-        return Ok(names);
-    }
-    let selector =
-        format!("{}={}", labels::NAMESPACE, labels::namespace_label(&scene.inventory.installation));
-    let api: Api<Namespace> = Api::all(scene.client.clone());
-    match api.list_metadata(&ListParams::default().labels(&selector)).await.doing(|| "list namespaces") {
-        Ok(found) => names.extend(found.items.iter().map(kube::ResourceExt::name_any)),
-        Err(error) if error.kind() == Kind::Forbidden => {
-            context.printer.warning(&format!("only listed namespaces are looked at: {}", error.message()));
-        }
-        Err(error) => return Err(error.into()),
-    }
-    Ok(names)
 }
 
 /// Secrets of clusters, and that of their common authority, which belongs to no single one.

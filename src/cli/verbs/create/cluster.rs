@@ -18,6 +18,7 @@ use crate::{
         image::ImageReference,
         names::{ClusterName, SettingName, UserName},
     },
+    inventory::{Inventory, NamespaceMode},
     k8s::{
         self, Kind,
         client::Connection,
@@ -26,6 +27,7 @@ use crate::{
     },
     operator::cluster::status,
     postgres::login,
+    roles::labels,
 };
 
 /// The cluster to create. What isn't said comes from the inventory (`-i`) or from the installation.
@@ -314,10 +316,18 @@ fn exists(namespace: &str, name: &str) -> Failure {
         ))
 }
 
-fn unwatched(printer: &Printer, namespace: &str, inventory: &crate::inventory::Inventory) {
+fn unwatched(printer: &Printer, namespace: &str, inventory: &Inventory) {
     let watched: Vec<&str> = inventory.watched().iter().map(AsRef::as_ref).collect();
+    let labelled = match inventory.namespaces.mode {
+        NamespaceMode::Disabled => String::new(),
+        NamespaceMode::ReadOnly | NamespaceMode::Dynamic => format!(
+            ", and those with the label {}={}",
+            labels::NAMESPACE,
+            labels::namespace_label(&inventory.installation)
+        ),
+    };
     printer.warning(&format!(
-        "installation {} doesn't look after namespace {namespace}, so nothing may happen there; it watches {}",
+        "installation {} doesn't look after namespace {namespace}, so nothing may happen there; it watches {}{labelled}",
         inventory.installation.name,
         watched.join(", ")
     ));

@@ -8,13 +8,17 @@ use kube::{Api, Client, ResourceExt as _, api::ListParams};
 
 use super::seen::{Class, Cluster, Installed, Look};
 use crate::{
+    inventory::Installation,
     k8s::{
         Doing as _, Error,
         access::{self, Need},
         client::Connection,
         storage_class::is_default,
     },
-    roles::record::{self, RecordError},
+    roles::{
+        record::{Record, RecordError, records},
+        watched::Watched,
+    },
 };
 
 /// How long to look for one kind of thing. The client itself would try again for minutes.
@@ -151,18 +155,19 @@ async fn namespaces(client: &Client) -> Look<Vec<String>> {
 
 async fn installations(client: &Client) -> Look<Vec<Installed>> {
     let look = async {
-        record::records(client, None).await.map_err(|error| match error {
-            RecordError::Request(error) => error.message(),
-            other => other.to_string(),
-        })
+        let mut found = Vec::new();
+        for Record { inventory, .. } in records(client, None).await? {
+            let watched = Watched::find(client, &inventory).await?.names.into_iter().collect();
+            let Installation { name, namespace, .. } = inventory.installation;
+            found.push(Installed { name: name.to_string(), namespace: namespace.to_string(), watched });
+        }
+        Ok(found)
     };
-    let records = tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| Err(slow()))?;
-    let installed = |record: record::Record| Installed {
-        name: record.inventory.installation.name.to_string(),
-        namespace: record.inventory.installation.namespace.to_string(),
-        watched: record.inventory.watched().iter().map(ToString::to_string).collect(),
-    };
-    Ok(records.into_iter().map(installed).collect())
+    let found = tokio::time::timeout(PATIENCE, look).await.map_err(|_| slow())?;
+    found.map_err(|error| match error {
+        RecordError::Request(error) => error.message(),
+        other => other.to_string(),
+    })
 }
 
 async fn patient<T>(look: impl Future<Output = Result<T, Error>>) -> Look<T> {
