@@ -266,7 +266,7 @@ async fn customising(reader: &Reader) {
                       max_parallel_workers: 2\n          max_worker_processes: 2\n          shared_buffers: 1GB\n          \
                       work_mem: 2MB\n";
     let sidecar = "      metadata:\n        labels:\n          team: keepers\n      containers:\n      - name: mysidecar1\n        \
-                   image: localhost/busybox:1\n        command: [\"sleep\", \"1d\"]\n";
+                   image: localhost/postgres:17\n        command: [\"sleep\", \"1d\"]\n";
     reader.apply(&set("instance2", 2, "10Gi", sidecar), parameters);
     reader.done().await;
     for (parameter, value) in [

@@ -67,8 +67,7 @@ impl Choices {
                 set["resources"] = json!({"limits": {"memory": format!("{}Mi", 256 * (is("memory") + 1))}});
             }
             if is("sidecar") == 1 {
-                set["containers"] =
-                    json!([{"name": "watcher", "image": "localhost/busybox:1", "command": ["sleep", "1d"]}]);
+                set["containers"] = json!([{"name": "watcher", "image": "localhost/postgres:17", "command": ["sleep", "1d"]}]);
             }
             set
         };
