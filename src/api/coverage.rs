@@ -28,10 +28,21 @@ pub struct FieldNote {
 /// All fields that do nothing yet.
 pub const NOTES: &[FieldNote] = &[
     FieldNote {
-        path: "spec.dataSource",
+        path: "spec.dataSource.pgbackrest",
         effect: Effect::Refused,
         instead: "The cluster would start empty, and applications would take it for the restored one. Remove the \
                   field to start empty on purpose.",
+    },
+    FieldNote {
+        path: "spec.dataSource.postgresCluster",
+        effect: Effect::Refused,
+        instead: "The cluster would start empty, and applications would take it for the restored one. Remove the \
+                  field to start empty on purpose.",
+    },
+    FieldNote {
+        path: "spec.dataSource.volumes.pgBackRestVolume",
+        effect: Effect::Refused,
+        instead: "The repository would be left behind, and with it every backup. Remove the field to go on without it.",
     },
     FieldNote {
         path: "spec.backups",
@@ -84,6 +95,8 @@ pub const SUPPORTED: &[&str] = &[
     "spec.config.parameters",
     "spec.customReplicationTLSSecret",
     "spec.customTLSSecret",
+    "spec.dataSource.volumes.pgDataVolume",
+    "spec.dataSource.volumes.pgWALVolume",
     "spec.databaseInitSQL",
     "spec.disableDefaultPodScheduling",
     "spec.image",

@@ -14,7 +14,9 @@ use serde_json::{Map, Value};
 use crate::{
     api::postgres_cluster::{Metadata, ServiceSpec},
     domain::{
-        cluster_names::ClusterNames, parameters::Parameters, password::PasswordKind,
+        cluster_names::{ClusterNames, InstanceName},
+        parameters::Parameters,
+        password::PasswordKind,
         role_options::RoleOptions,
     },
 };
@@ -73,6 +75,8 @@ pub struct Cluster {
     pub openshift: bool,
     /// Further groups of the pods' processes.
     pub supplemental_groups: Vec<i64>,
+    /// Volumes to begin with, instead of an empty database.
+    pub adoption: Option<Adoption>,
     /// The cluster that this one follows, where it does.
     pub standby: Option<Standby>,
     /// No pod runs; volumes stay.
@@ -123,6 +127,8 @@ pub struct InstanceSet {
     pub data_volume: PersistentVolumeClaimSpec,
     /// Claim for a volume of the write-ahead log.
     pub wal_volume: Option<PersistentVolumeClaimSpec>,
+    /// Claims with other names than ours that an instance has, since it adopted them: of the data, and of the log.
+    pub adopted: AdoptedClaims,
     /// The write-ahead log has left its volume, or is about to, and nobody wants that volume any more.
     pub retiring_wal: bool,
     /// Volumes for tablespaces.
@@ -143,6 +149,33 @@ pub struct InstanceSet {
     pub min_available: Option<IntOrString>,
     /// The user's own containers beside the database.
     pub containers: Vec<Container>,
+}
+
+/// Names of claims that were there before their cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdoptedClaims {
+    /// Of the data directory.
+    pub data: Option<String>,
+    /// Of the write-ahead log.
+    pub log: Option<String>,
+}
+
+/// Volumes that hold a data directory already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// The one with the data.
+    pub data: AdoptedVolume,
+    /// The one with the write-ahead log, where it has one.
+    pub log: Option<AdoptedVolume>,
+}
+
+/// A volume that is taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdoptedVolume {
+    /// Name of its claim.
+    pub claim: String,
+    /// Directory on it, from its root.
+    pub directory: Option<String>,
 }
 
 /// A volume for tablespaces.
@@ -234,5 +267,19 @@ impl Cluster {
     pub fn wal_directory(&self, set: &InstanceSet) -> String {
         let volume = if set.wal_volume.is_some() { "/pgwal" } else { "/pgdata" };
         format!("{volume}/pg{}_wal", self.postgres_version)
+    }
+}
+
+impl InstanceSet {
+    /// Name of the claim of the data directory of `instance`.
+    #[must_use]
+    pub fn data_claim(&self, instance: &InstanceName) -> String {
+        self.adopted.data.clone().unwrap_or_else(|| instance.data_volume())
+    }
+
+    /// Name of the claim of the write-ahead log of `instance`.
+    #[must_use]
+    pub fn wal_claim(&self, instance: &InstanceName) -> String {
+        self.adopted.log.clone().unwrap_or_else(|| instance.wal_volume())
     }
 }

@@ -98,6 +98,8 @@ fn asked(cluster: &Cluster, set: &InstanceSet) -> Value {
         custom_replication_certificate,
         openshift,
         supplemental_groups,
+        // Of interest to the first start only.
+        adoption: _,
         // Patroni turns one into the other.
         standby: _,
         shutdown: _,
@@ -109,6 +111,8 @@ fn asked(cluster: &Cluster, set: &InstanceSet) -> Value {
         // The size of a volume changes under a running pod.
         data_volume: _,
         wal_volume,
+        // Names of what a pod has anyway.
+        adopted: _,
         retiring_wal,
         tablespaces,
         resources,

@@ -12,7 +12,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    cluster::{Cluster, InstanceSet},
+    cluster::{AdoptedVolume, Cluster, InstanceSet},
     meta,
     services::PORT_NAME,
     text::scripts,
@@ -96,7 +96,7 @@ fn startup(cluster: &Cluster, set: &InstanceSet) -> Container {
         image: Some(cluster.image.clone()),
         image_pull_policy: cluster.image_pull_policy.clone(),
         command: Some(scripts::startup()),
-        env: Some(location(cluster, set)),
+        env: Some(location(cluster, set).into_iter().chain(adopted(cluster)).collect()),
         resources: Some(set.resources.clone()),
         security_context: Some(container_security()),
         // What the script complains of is what `kubectl describe` and pgherd show.
@@ -177,6 +177,15 @@ fn probes(cluster: &Cluster) -> [Probe; 3] {
     };
     let startup = Probe { period_seconds: Some(1), failure_threshold: Some(i32::MAX), ..probe("/readiness") };
     [startup, probe("/readiness"), probe("/liveness")]
+}
+
+/// Where they were on volumes that were taken over.
+fn adopted(cluster: &Cluster) -> Vec<EnvVar> {
+    let Some(adoption) = &cluster.adoption else { return Vec::new() };
+    let directory = |volume: &AdoptedVolume| volume.directory.clone();
+    let data = directory(&adoption.data).map(|directory| value("ADOPTED_DATA", &directory));
+    let log = adoption.log.as_ref().and_then(directory).map(|directory| value("ADOPTED_LOG", &directory));
+    data.into_iter().chain(log).collect()
 }
 
 /// Where data and log are.

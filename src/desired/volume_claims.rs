@@ -1,6 +1,6 @@
 //! PersistentVolumeClaims of an instance.
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec};
 
 use super::{
     cluster::{Cluster, InstanceSet},
@@ -14,8 +14,8 @@ pub fn data(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Pe
     let mut own = meta::instance_labels(&set.name, instance);
     own.extend(meta::labels([(labels::ROLE, labels::ROLE_PGDATA), (labels::DATA, labels::DATA_POSTGRES)]));
     PersistentVolumeClaim {
-        metadata: meta::object_meta(cluster, instance.data_volume(), own, &[&set.metadata]),
-        spec: Some(set.data_volume.clone()),
+        metadata: meta::object_meta(cluster, set.data_claim(instance), own, &[&set.metadata]),
+        spec: Some(spec(&set.data_volume, set.adopted.data.is_some())),
         ..PersistentVolumeClaim::default()
     }
 }
@@ -27,10 +27,18 @@ pub fn wal(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Opt
     let mut own = meta::instance_labels(&set.name, instance);
     own.extend(meta::labels([(labels::ROLE, labels::ROLE_PGWAL), (labels::DATA, labels::DATA_POSTGRES)]));
     Some(PersistentVolumeClaim {
-        metadata: meta::object_meta(cluster, instance.wal_volume(), own, &[&set.metadata]),
-        spec: Some(spec),
+        metadata: meta::object_meta(cluster, set.wal_claim(instance), own, &[&set.metadata]),
+        spec: Some(self::spec(&spec, set.adopted.log.is_some())),
         ..PersistentVolumeClaim::default()
     })
+}
+
+/// Of a claim that was adopted only the size can change.
+fn spec(wanted: &PersistentVolumeClaimSpec, adopted: bool) -> PersistentVolumeClaimSpec {
+    if !adopted {
+        return wanted.clone();
+    }
+    PersistentVolumeClaimSpec { resources: wanted.resources.clone(), ..PersistentVolumeClaimSpec::default() }
 }
 
 /// The claims for tablespaces.

@@ -32,9 +32,9 @@ const PRIVATE: i32 = 0o600;
 /// All volumes of the pod of `instance`.
 #[must_use]
 pub(super) fn build(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Vec<Volume> {
-    let mut volumes = vec![claim(DATA, instance.data_volume())];
+    let mut volumes = vec![claim(DATA, set.data_claim(instance))];
     if Cluster::mounts_wal(set) {
-        volumes.push(claim(WAL, instance.wal_volume()));
+        volumes.push(claim(WAL, set.wal_claim(instance)));
     }
     for tablespace in &set.tablespaces {
         volumes.push(claim(&volume_of(tablespace), instance.tablespace_volume(&tablespace.name)));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use futures::{AsyncBufReadExt as _, TryStreamExt as _};
+use futures::{AsyncBufReadExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     ResourceExt as _,
@@ -80,13 +80,23 @@ impl<'a> Writer<'a> {
         };
         wait::until(&pods, &name, PATIENCE, running, |_| {}).await.unwrap();
         let (sender, attempts) = watch::channel(Arc::default());
-        let follow = LogParams { follow: true, ..LogParams::default() };
-        let log = pods.log_stream(&name, &follow).await.unwrap();
+        let (log, of) = (pods.clone(), name.clone());
         let reader = tokio::spawn(async move {
-            let mut lines = log.lines();
-            while let Ok(Some(line)) = lines.try_next().await {
-                let Some(attempt) = Attempt::parse(&line) else { continue };
-                sender.send_modify(|attempts: &mut Arc<Vec<Attempt>>| Arc::make_mut(attempts).push(attempt));
+            // The log comes from the kubelet, which may be away; then it is read again from its beginning.
+            let mut read = 0;
+            loop {
+                let follow = LogParams { follow: true, ..LogParams::default() };
+                if let Ok(log) = log.log_stream(&of, &follow).await {
+                    let mut lines = log.lines().skip(read);
+                    while let Ok(Some(line)) = lines.try_next().await {
+                        read += 1;
+                        let Some(attempt) = Attempt::parse(&line) else { continue };
+                        sender.send_modify(|attempts: &mut Arc<Vec<Attempt>>| {
+                            Arc::make_mut(attempts).push(attempt)
+                        });
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         });
         let mut writer = Self { installation, cluster: cluster.to_owned(), name, attempts, reader };
@@ -102,7 +112,8 @@ impl<'a> Writer<'a> {
             since.iter().rev().take_while(|attempt| matches!(attempt, Attempt::Acknowledged { .. })).count()
                 >= rows
         };
-        let waited = tokio::time::timeout(PATIENCE, self.attempts.wait_for(unbroken)).await.is_ok();
+        let waited =
+            matches!(tokio::time::timeout(PATIENCE, self.attempts.wait_for(unbroken)).await, Ok(Ok(_)));
         assert!(waited, "{}: nothing is written; at last {:?}", self.cluster, self.last());
     }
 
@@ -115,7 +126,8 @@ impl<'a> Writer<'a> {
                 .iter()
                 .any(|attempt| matches!(attempt, Attempt::Failed { .. }))
         };
-        let waited = tokio::time::timeout(PATIENCE, self.attempts.wait_for(failed)).await.is_ok();
+        let waited =
+            matches!(tokio::time::timeout(PATIENCE, self.attempts.wait_for(failed)).await, Ok(Ok(_)));
         assert!(waited, "{}: no attempt has failed", self.cluster);
     }
 

@@ -61,6 +61,23 @@ for volume in /tablespaces/*; do
     fail "user $uid of groups $(id -G) can't make a directory in $volume: $(ls -ldn "$volume")"
 done
 
+# A volume that was there before its cluster: its directories get the names that ours have. The log comes first, since a data
+# directory in its place says that all of it is done.
+if [ -n "${ADOPTED_DATA:-}" ] && [ ! -e "$PGDATA" ]; then
+  adopted=$(dirname "$PGDATA")/$ADOPTED_DATA
+  [ -s "$adopted/PG_VERSION" ] || fail "there is no data directory at $adopted: $(ls -A "$(dirname "$PGDATA")")"
+  if [ -n "${ADOPTED_LOG:-}" ] && [ ! -e "$PGWAL" ]; then
+    log=$(dirname "$PGWAL")/$ADOPTED_LOG
+    [ -d "$log" ] || fail "there is no directory $log for the log: $(ls -A "$(dirname "$PGWAL")")"
+    mv "$log" "$PGWAL"
+  fi
+  # Nobody runs in it, whatever the file says: the volume is mounted here.
+  rm -f "$adopted/postmaster.pid"
+  mv "$adopted" "$PGDATA"
+  chmod 700 "$PGDATA"
+  sync
+fi
+
 if [ -s "$PGDATA/PG_VERSION" ]; then
   found=$(cat "$PGDATA/PG_VERSION")
   [ "$found" = "$PG_MAJOR" ] || fail "the data directory is of PostgreSQL $found, spec.postgresVersion is $PG_MAJOR"

@@ -1,6 +1,7 @@
 //! One reconciliation of a `PostgresCluster`, step by step: look, validate, plan, build, apply, set up the database,
 //! report. Each step has a file; only looking, applying and reporting talk to the API server.
 
+mod adoption;
 mod apply;
 pub mod build;
 mod control;
@@ -179,7 +180,14 @@ async fn bring_about(
     story: &mut Story,
 ) -> Result<crate::api::postgres_cluster::PostgresClusterStatus, Error> {
     let client = &environment.client;
-    let objects = ClusterObjects::fetch(client, &cluster.namespace, &cluster.name).await?;
+    let mut objects = ClusterObjects::fetch(client, &cluster.namespace, &cluster.name).await?;
+    match adoption::adopt(client, cluster, &objects, story).await? {
+        adoption::Progress::Done => {}
+        adoption::Progress::Taken => {
+            objects = ClusterObjects::fetch(client, &cluster.namespace, &cluster.name).await?;
+        }
+        adoption::Progress::Waiting(pending) => return Ok(status::held(resource, pending, now)),
+    }
     let observed = instances::observe(&objects);
     let (plan, desired) = {
         let mut rng = rand::rng();

@@ -231,6 +231,19 @@ pub fn not_applied(resource: &PostgresCluster, message: String, now: Timestamp) 
     status
 }
 
+/// The status of a cluster that can't begin before something else is there.
+#[must_use]
+pub fn held(resource: &PostgresCluster, pending: Pending, now: Timestamp) -> PostgresClusterStatus {
+    let mut status = base(resource);
+    let generation = resource.meta().generation;
+    let Pending { reason, message } = pending;
+    for (type_, state) in [(READY, false), (PROGRESSING, true)] {
+        let condition = new_condition(type_, state, reason, message.clone(), generation);
+        set_condition(&mut status.conditions, condition, now);
+    }
+    status
+}
+
 /// The status of a cluster that its user has paused.
 #[must_use]
 pub fn paused(resource: &PostgresCluster, now: Timestamp) -> PostgresClusterStatus {

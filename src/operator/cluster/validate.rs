@@ -8,11 +8,14 @@ use kube::{Resource, ResourceExt};
 
 use crate::{
     api::postgres_cluster::{
-        AuthenticationRule, InstanceSet as InstanceSetSpec, PasswordType, Patroni as PatroniSpec,
+        AuthenticationRule, DataSource, InstanceSet as InstanceSetSpec, PasswordType, Patroni as PatroniSpec,
         PgBouncer as PgBouncerSpec, PostgresCluster, Standby as StandbySpec, TablespaceVolume,
-        User as UserSpec,
+        User as UserSpec, VolumeSource,
     },
-    desired::cluster::{Cluster, ExtraMetadata, InstanceSet, Patroni, PgBouncer, Standby, Tablespace, User},
+    desired::cluster::{
+        AdoptedClaims, AdoptedVolume, Adoption, Cluster, ExtraMetadata, InstanceSet, Patroni, PgBouncer,
+        Standby, Tablespace, User,
+    },
     domain::{cluster_names::ClusterNames, hba::Rule, password::PasswordKind, role_options::RoleOptions},
 };
 
@@ -101,6 +104,7 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
     }
 
     let name = resource.name_any();
+    let adoption = adoption(spec.data_source.as_ref(), &spec.instances, &mut problems);
     let standby = standby(spec.standby.as_ref(), spec.port, &mut problems);
     let pgbouncer = spec.proxy.as_ref().map(|proxy| pgbouncer(&proxy.pgbouncer, &image));
     let cluster = Cluster {
@@ -138,6 +142,7 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
         custom_replication_certificate: spec.custom_replication_tls_secret.clone(),
         openshift: spec.openshift.unwrap_or_default(),
         supplemental_groups: spec.supplemental_groups.clone(),
+        adoption,
         standby,
         shutdown: spec.is_shut_down(),
         disable_default_pod_scheduling: spec.disable_default_pod_scheduling.unwrap_or_default(),
@@ -181,6 +186,7 @@ fn instance_set(cluster: &str, index: usize, spec: &InstanceSetSpec, problems: &
         replicas: usize::try_from(spec.replicas).unwrap_or(0),
         data_volume: (&spec.data_volume_claim_spec).into(),
         wal_volume: spec.wal_volume_claim_spec.as_ref().map(Into::into),
+        adopted: AdoptedClaims::default(),
         retiring_wal: false,
         tablespaces: spec.tablespace_volumes.iter().map(tablespace).collect(),
         resources: spec.resources.as_ref().map(Into::into).unwrap_or_default(),
@@ -232,6 +238,46 @@ fn standby(spec: Option<&StandbySpec>, port: i32, problems: &mut Problems) -> Op
         return None;
     };
     Some(Standby { host, port: spec.port.unwrap_or(port) })
+}
+
+fn adoption(
+    spec: Option<&DataSource>,
+    sets: &[InstanceSetSpec],
+    problems: &mut Problems,
+) -> Option<Adoption> {
+    let volumes = spec?.volumes.as_ref()?;
+    let volume = |spec: &VolumeSource| AdoptedVolume {
+        claim: spec.pvc_name.clone(),
+        directory: spec.directory.clone().filter(|directory| !directory.is_empty()),
+    };
+    let sources = [("pgDataVolume", &volumes.pg_data_volume), ("pgWALVolume", &volumes.pg_wal_volume)];
+    for (field, source) in sources {
+        let directory = source.as_ref().and_then(|source| source.directory.as_deref()).unwrap_or_default();
+        if directory.starts_with('/') || directory.split('/').any(|part| part == "..") {
+            problems.add(
+                format!("spec.dataSource.volumes.{field}.directory"),
+                "name the directory from the root of the volume, without a slash before it",
+            );
+        }
+    }
+    let log_has_a_place = sets.first().is_some_and(|set| set.wal_volume_claim_spec.is_some());
+    if volumes.pg_wal_volume.is_some() && !log_has_a_place {
+        problems.add(
+            "spec.instances[0].walVolumeClaimSpec",
+            "describe the volume that spec.dataSource.volumes.pgWALVolume names",
+        );
+    }
+    match (&volumes.pg_data_volume, &volumes.pg_wal_volume) {
+        (Some(data), log) => Some(Adoption { data: volume(data), log: log.as_ref().map(volume) }),
+        (None, Some(_)) => {
+            problems.add(
+                "spec.dataSource.volumes.pgDataVolume",
+                "the volume with the log is of no use without the data",
+            );
+            None
+        }
+        (None, None) => None,
+    }
 }
 
 fn tablespace(spec: &TablespaceVolume) -> Tablespace {

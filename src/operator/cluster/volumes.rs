@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::{Client, ResourceExt as _};
+use kube::{Client, ResourceExt};
 
 use super::{
     apply::delete,
@@ -12,8 +12,12 @@ use super::{
     instances::{self, Plan},
 };
 use crate::{
-    api::conditions,
-    desired::{Cluster, cluster::InstanceSet, inputs::Inputs},
+    api::{conditions, labels},
+    desired::{
+        Cluster,
+        cluster::{AdoptedClaims, InstanceSet},
+        inputs::Inputs,
+    },
     domain::{cluster_names::InstanceName, quantity::Quantity},
     k8s::{
         Kind,
@@ -41,9 +45,23 @@ pub(super) fn set_of<'a>(
     index: usize,
 ) -> Cow<'a, InstanceSet> {
     let set = &cluster.sets[index];
-    let there = |claim: &PersistentVolumeClaim| claim.metadata.deletion_timestamp.is_none();
-    if set.wal_volume.is_none() && objects.volume_claims.get(&instance.wal_volume()).is_some_and(there) {
-        Cow::Owned(InstanceSet { retiring_wal: true, ..set.clone() })
+    let claim = |role: &str| {
+        let of_instance = |claim: &&PersistentVolumeClaim| {
+            let label = |key: &str| claim.labels().get(key).map(String::as_str);
+            claim.metadata.deletion_timestamp.is_none()
+                && label(labels::INSTANCE) == Some(instance.as_str())
+                && label(labels::ROLE) == Some(role)
+        };
+        objects.volume_claims.values().find(of_instance).map(ResourceExt::name_any)
+    };
+    let log = claim(labels::ROLE_PGWAL);
+    let retiring_wal = set.wal_volume.is_none() && log.is_some();
+    let adopted = AdoptedClaims {
+        data: claim(labels::ROLE_PGDATA).filter(|name| *name != instance.data_volume()),
+        log: log.filter(|name| *name != instance.wal_volume()),
+    };
+    if retiring_wal || adopted != AdoptedClaims::default() {
+        Cow::Owned(InstanceSet { retiring_wal, adopted, ..set.clone() })
     } else {
         Cow::Borrowed(set)
     }
@@ -64,7 +82,8 @@ pub(super) async fn retire(
         let Some(pod) = objects.pods.get(&instance.pod()).filter(|_| set.retiring_wal) else { continue };
         let state = instances::pod_state(pod);
         if state.ready && !state.terminating && Inputs::of(cluster, &set).made(pod) {
-            delete::<PersistentVolumeClaim>(client, &cluster.namespace, &instance.wal_volume()).await?;
+            let name = set.wal_claim(instance);
+            delete::<PersistentVolumeClaim>(client, &cluster.namespace, &name).await?;
         }
     }
     Ok(())

@@ -78,7 +78,9 @@ impl Fault {
             }
             Self::KubeletStopped => {
                 test_cluster(&["pause", "kubelet"]);
-                return Aftermath { undo: &["resume", "kubelet"], argument: None };
+                let _resumed = Aftermath { undo: &["resume", "kubelet"], argument: None };
+                // Its silence is the fault, and its length.
+                tokio::time::sleep(Duration::from_secs(15)).await;
             }
             Self::CutOff => {
                 let address = pods.get(&primary).await.unwrap().status.unwrap().pod_ip.unwrap();
@@ -144,7 +146,7 @@ async fn suffer(installation: &Installation, writer: &mut Writer<'_>, name: &str
         writer.is_disturbed(from).await;
         writer.goes_on(100).await;
     } else {
-        writer.goes_on(300).await;
+        writer.goes_on(100).await;
     }
     drop(aftermath);
     installation.ready(name).await;

@@ -1,5 +1,6 @@
 //! Database clusters: created, used, changed and deleted, with real pods.
 
+mod adoption;
 mod availability;
 mod creation;
 mod customise;
