@@ -70,6 +70,11 @@ proxy_flags=(
   --conntrack-tcp-timeout-close-wait=0
 )
 
+policies_flags=(
+  --kubeconfig="$INNER_PKI/admin.conf"
+  --healthz-bind-address="$NODE_IP:10258"
+)
+
 etcd_flags=(
   --data-dir="$RUN/etcd/data"
   --listen-client-urls=http://127.0.0.1:2379
@@ -136,6 +141,7 @@ http_ok() {
 api_ready() { kc get --raw=/readyz; }
 containerd_ready() { ctr_k8s version; }
 proxy_ready() { http_ok 10256 /healthz; }
+policies_ready() { http_ok 10258 /healthz; }
 dns_ready() { http_ok 8181 /ready; }
 
 node_ready() {
@@ -162,6 +168,7 @@ start_services() {
   start kube-scheduler "$BIN/kube-scheduler" "${scheduler_flags[@]}"
   start kubelet "$BIN/kubelet" "${kubelet_flags[@]}"
   start kube-proxy "$BIN/kube-proxy" "${proxy_flags[@]}"
+  start network-policies "$BIN/network-policies" "${policies_flags[@]}"
   start coredns "$BIN/coredns" -conf "$INNER_CONFIG/Corefile"
   kc apply --server-side --validate=false -f "$HERE/config/storage.yaml" >"$RUN/wait" 2>&1 ||
     die "the StorageClass could not be applied: $(<"$RUN/wait")"
@@ -169,6 +176,7 @@ start_services() {
   wait_for 60 "the node is ready" kubelet node_ready
   wait_for 60 "namespace default has its service account" kube-controller-manager account_ready
   wait_for 60 "Services are routed" kube-proxy proxy_ready
+  wait_for 60 "NetworkPolicies are enforced" network-policies policies_ready
   wait_for 60 "DNS answers" coredns dns_ready
   wait "$loading" || die "images could not be loaded"
 }
@@ -186,5 +194,5 @@ healthy() {
       ok=1
     }
   done
-  ((ok == 0)) && mounts_intact && containerd_ready >/dev/null && proxy_ready && dns_ready && node_ready
+  ((ok == 0)) && mounts_intact && containerd_ready >/dev/null && proxy_ready && policies_ready && dns_ready && node_ready
 }

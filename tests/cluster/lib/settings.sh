@@ -37,4 +37,4 @@ readonly CGROUP=pgherd-test$BESIDE # the control group of everything that runs
 readonly PKI=$STATE/pki CONFIG=$STATE/config
 
 # In the order in which they start; `down` goes the other way.
-readonly SERVICES=(etcd containerd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns local-path-provisioner)
+readonly SERVICES=(etcd containerd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy network-policies coredns local-path-provisioner)
