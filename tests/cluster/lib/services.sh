@@ -72,7 +72,7 @@ proxy_flags=(
 
 policies_flags=(
   --kubeconfig="$INNER_PKI/admin.conf"
-  --healthz-bind-address="$NODE_IP:10258"
+  --bind-address="$NODE_IP:10258"
 )
 
 etcd_flags=(
@@ -99,7 +99,7 @@ render() {
     case $name in
       PAUSE) value=$(reference pause) ;;
       BUSYBOX) value=$(reference busybox) ;;
-      CNI) value=$(cni_plugins) ;;
+      CNI) value=$INNER_CONFIG/cni-bin ;;
       CONFIG) value=$INNER_CONFIG ;;
       PKI) value=$INNER_PKI ;;
       # Not the inner path: tests look at volumes from the host.
@@ -112,7 +112,8 @@ render() {
 }
 
 write_config() {
-  mkdir -p "$CONFIG/cni" "$STATE/volumes"
+  mkdir -p "$CONFIG/cni" "$CONFIG/cni-bin" "$STATE/volumes"
+  ln -s "$(cni_plugins)"/* "$BIN/network-policies" "$CONFIG/cni-bin/"
   local f
   for f in containerd.toml kubelet.yaml Corefile helper-pod.yaml local-path.json; do
     render "$f" "$CONFIG/$f"
@@ -166,9 +167,9 @@ start_services() {
   wait_for 60 "the API server is ready" kube-apiserver api_ready
   start kube-controller-manager "$BIN/kube-controller-manager" "${controller_manager_flags[@]}"
   start kube-scheduler "$BIN/kube-scheduler" "${scheduler_flags[@]}"
+  start network-policies "$BIN/network-policies" "${policies_flags[@]}"
   start kubelet "$BIN/kubelet" "${kubelet_flags[@]}"
   start kube-proxy "$BIN/kube-proxy" "${proxy_flags[@]}"
-  start network-policies "$BIN/network-policies" "${policies_flags[@]}"
   start coredns "$BIN/coredns" -conf "$INNER_CONFIG/Corefile"
   kc apply --server-side --validate=false -f "$HERE/config/storage.yaml" >"$RUN/wait" 2>&1 ||
     die "the StorageClass could not be applied: $(<"$RUN/wait")"

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -24,8 +26,12 @@ import (
 )
 
 func main() {
+	if command := os.Getenv("CNI_COMMAND"); command != "" {
+		runPlugin(command)
+		return
+	}
 	kubeconfig := flag.String("kubeconfig", "", "how the API server is reached")
-	health := flag.String("healthz-bind-address", "127.0.0.1:10258", "where /healthz says whether the rules are in place")
+	health := flag.String("bind-address", "127.0.0.1:10258", "where /healthz says whether the rules are in place, and /pods takes pods that start")
 	flag.Parse()
 	log.Fatal(enforce(*kubeconfig, *health))
 }
@@ -65,6 +71,8 @@ func enforce(kubeconfig, health string) error {
 	}
 	failed := make(chan error, 1)
 	var ready atomic.Bool
+	coming := &arrivals{waiting: map[types.UID]*waiter{}}
+	http.HandleFunc("/pods", coming.serve(signal))
 	go func() { failed <- serve(health, &ready) }()
 	stop := make(chan struct{})
 	factory.Start(stop)
@@ -82,11 +90,13 @@ func enforce(kubeconfig, health string) error {
 		if err != nil {
 			return err
 		}
+		world.pods = coming.with(world.pods)
 		if text := table.next(rules(world)); text != "" {
 			if err := restore(text); err != nil {
 				return err
 			}
 		}
+		coming.done()
 		ready.Store(true)
 	}
 }

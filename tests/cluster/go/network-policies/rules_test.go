@@ -1,13 +1,17 @@
 package main
 
 import (
+	"fmt"
+	"net/http/httptest"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 )
 
@@ -96,5 +100,39 @@ func TestTheTableFollows(t *testing.T) {
 	last := table.next(chains{entry: {"-j RETURN"}})
 	if !strings.Contains(last, "-X NP-IN-X") || strings.Contains(last, "-I FORWARD") {
 		t.Error(last)
+	}
+}
+
+func TestAPodIsKnownBeforeItStarts(t *testing.T) {
+	coming := &arrivals{waiting: map[types.UID]*waiter{}}
+	service := httptest.NewServer(coming.serve(func() {}))
+	defer service.Close()
+	input := fmt.Sprintf(`{"address": %q, "prevResult": {"ips": [{"address": "10.0.0.9/24"}]}}`, service.URL)
+	done := make(chan error)
+	var output strings.Builder
+	go func() { done <- plugin("ADD", "IgnoreUnknown=1;K8S_POD_UID=abc", strings.NewReader(input), &output) }()
+
+	late := pod("data", "late", "")
+	late.UID = "abc"
+	for {
+		coming.with(nil)
+		coming.done()
+		if got := coming.with([]*corev1.Pod{late})[0].Status.PodIP; got == "10.0.0.9" {
+			break
+		}
+		runtime.Gosched()
+	}
+	select {
+	case err := <-done:
+		t.Fatal("it may start before its rules are in place:", err)
+	default:
+	}
+	coming.done()
+	if err := <-done; err != nil || output.String() != `{"ips": [{"address": "10.0.0.9/24"}]}` {
+		t.Fatal(err, output.String())
+	}
+	coming.with(nil)
+	if len(coming.waiting) != 0 {
+		t.Fatal("it is never forgotten")
 	}
 }
