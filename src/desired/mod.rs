@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod config_maps;
 pub mod disruption_budget;
 pub mod meta;
+pub mod network_policy;
 pub mod pod;
 pub mod secrets;
 pub mod services;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Endpoints, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
 };
@@ -42,6 +43,8 @@ pub struct ClusterObjects {
     pub role_bindings: ByName<RoleBinding>,
     /// Limits to evictions.
     pub disruption_budgets: ByName<PodDisruptionBudget>,
+    /// What may talk to the instances.
+    pub network_policies: ByName<NetworkPolicy>,
     /// The authority that all clusters of the namespace share.
     pub root_authority: Option<Secret>,
 }
@@ -66,8 +69,10 @@ impl ClusterObjects {
             roles,
             role_bindings,
             disruption_budgets,
+            network_policies,
             root_authority,
         ) = tokio::try_join!(
+            list.by_name(),
             list.by_name(),
             list.by_name(),
             list.by_name(),
@@ -93,6 +98,7 @@ impl ClusterObjects {
             roles,
             role_bindings,
             disruption_budgets,
+            network_policies,
             root_authority,
         })
     }

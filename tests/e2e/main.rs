@@ -16,6 +16,7 @@ mod faults;
 mod init;
 mod install;
 mod modes;
+mod network;
 mod pages;
 mod plan;
 #[path = "../support/proxy.rs"]

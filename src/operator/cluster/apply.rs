@@ -1,7 +1,7 @@
 //! Bringing the objects of a cluster into the state that was built.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::{core::v1::Service, networking::v1::NetworkPolicy};
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, PropagationPolicy},
@@ -52,6 +52,7 @@ pub(super) async fn apply(
         volume_claims,
         stateful_sets,
         disruption_budgets,
+        network_policy,
     } = desired;
 
     // The authority first and alone: two certificates of different authorities would lock instances out.
@@ -61,7 +62,7 @@ pub(super) async fn apply(
         all(applier, std::slice::from_ref(role), &live.roles, story_less).await?;
         all(applier, std::slice::from_ref(role_binding), &live.role_bindings, story_less).await
     };
-    let ((), (), (), (), (), (), ()) = tokio::try_join!(
+    let ((), (), (), (), (), (), (), ()) = tokio::try_join!(
         all(applier, secrets, &live.secrets, story_less),
         all(applier, user_secrets, &live.secrets, story_less),
         all(applier, config_maps, &live.config_maps, story_less),
@@ -69,6 +70,7 @@ pub(super) async fn apply(
         access,
         all(applier, volume_claims, &live.volume_claims, story_less),
         services_and_endpoints(applier, cluster, services, live),
+        all(applier, network_policy.as_slice(), &live.network_policies, story_less),
     )?;
     let mut created = Vec::new();
     all(applier, stateful_sets, &live.stateful_sets, |name, applied| {
@@ -143,6 +145,26 @@ async fn services_and_endpoints(
 fn cluster_address(service: &Service) -> Option<String> {
     let address = service.spec.as_ref()?.cluster_ip.clone()?;
     (address != "None" && !address.is_empty()).then_some(address)
+}
+
+/// Removes the policy that was made before the installation was told to have none. One of a user's own stays, whatever its
+/// labels say.
+///
+/// # Errors
+/// When the API server refuses or can't be reached.
+pub(super) async fn remove_policy(
+    client: &kube::Client,
+    cluster: &Cluster,
+    desired: &Desired,
+    live: &ClusterObjects,
+) -> Result<(), Error> {
+    let name = cluster.names.network_policy();
+    let Some(policy) = live.network_policies.get(&name) else { return Ok(()) };
+    let ours = policy.owner_references().iter().any(|owner| owner.uid == cluster.uid);
+    if desired.network_policy.is_some() || !ours || policy.metadata.deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    delete::<NetworkPolicy>(client, &cluster.namespace, &name).await
 }
 
 /// Removes what an instance that is no longer wanted has left, one step at each look: pods before volumes, so that

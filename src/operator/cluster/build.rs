@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
 };
@@ -12,8 +13,9 @@ use rand::rngs::ThreadRng;
 use super::instances::Plan;
 use crate::{
     desired::{
-        Cluster, access, config_maps, disruption_budget, secrets, services, stateful_set, user_secret,
-        volume_claims,
+        Cluster, access, config_maps, disruption_budget,
+        network_policy::{self, Network},
+        secrets, services, stateful_set, user_secret, volume_claims,
     },
     k8s::cluster_objects::ClusterObjects,
     pki,
@@ -45,6 +47,8 @@ pub struct Desired {
     pub stateful_sets: Vec<StatefulSet>,
     /// Limits to evictions.
     pub disruption_budgets: Vec<PodDisruptionBudget>,
+    /// What may talk to the instances, if the installation has policies.
+    pub network_policy: Option<NetworkPolicy>,
 }
 
 /// Builds everything. What `objects` holds of certificates and passwords is kept as long as it serves.
@@ -55,6 +59,7 @@ pub fn build(
     cluster: &Cluster,
     objects: &ClusterObjects,
     plan: &Plan,
+    network: Option<&Network>,
     now: Timestamp,
     rng: &mut ThreadRng,
 ) -> Result<Desired, pki::Error> {
@@ -91,6 +96,7 @@ pub fn build(
             .iter()
             .filter_map(|set| disruption_budget::instance_set(cluster, set))
             .collect(),
+        network_policy: network.map(|network| network_policy::instances(cluster, network)),
     };
     for (instance, set) in &plan.keep {
         let set = &cluster.sets[*set];

@@ -26,7 +26,7 @@ use crate::{
         coverage::{self, Effect},
         postgres_cluster::PostgresCluster,
     },
-    desired::Cluster,
+    desired::{Cluster, network_policy::Network},
     k8s::{applier::Applier, cluster_objects::ClusterObjects},
 };
 
@@ -40,6 +40,8 @@ pub struct Environment {
     pub recorder: Recorder,
     /// Images for clusters that name none.
     pub images: DefaultImages,
+    /// What policies let through; none makes no policies.
+    pub network: Option<Network>,
 }
 
 /// How a reconciliation ended.
@@ -166,10 +168,11 @@ async fn bring_about(
     let (plan, desired) = {
         let mut rng = rand::rng();
         let plan = instances::plan(cluster, &observed, &mut rng);
-        let desired = build::build(cluster, &objects, &plan, now, &mut rng)?;
+        let desired = build::build(cluster, &objects, &plan, environment.network.as_ref(), now, &mut rng)?;
         (plan, desired)
     };
     apply::apply(&environment.applier, cluster, &desired, &objects, story).await?;
+    apply::remove_policy(client, cluster, &desired, &objects).await?;
     apply::remove_instances(client, cluster, &plan, &objects, story).await?;
     patroni::free_initialization(client, cluster, &objects, now, story).await?;
     patroni::apply_configuration(client, cluster, &objects, story).await?;
