@@ -19,6 +19,7 @@ mod modes;
 mod network;
 mod pages;
 mod plan;
+mod probe;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod rights;
