@@ -18,6 +18,12 @@ pub enum Code {
     StorageClass,
     /// Volumes can grow.
     VolumeExpansion,
+    /// Volumes are made.
+    VolumeBinding,
+    /// A volume grew.
+    VolumeGrowth,
+    /// Images can be pulled.
+    ImagePull,
     /// Namespaces are there, or can be made.
     Namespaces,
     /// What pods may do there.
@@ -46,6 +52,9 @@ impl Code {
             Self::Rights => "PG-RIGHTS-01",
             Self::StorageClass => "PG-STORAGE-01",
             Self::VolumeExpansion => "PG-STORAGE-02",
+            Self::VolumeBinding => "PG-STORAGE-03",
+            Self::VolumeGrowth => "PG-STORAGE-04",
+            Self::ImagePull => "PG-IMAGE-01",
             Self::Namespaces => "PG-NAMESPACE-01",
             Self::PodSecurity => "PG-NAMESPACE-02",
             Self::Quota => "PG-NAMESPACE-03",
@@ -63,7 +72,10 @@ impl Code {
         match self {
             Self::ServerVersion | Self::Clock => "Kubernetes",
             Self::Rights => "Rights",
-            Self::StorageClass | Self::VolumeExpansion => "Storage",
+            Self::StorageClass | Self::VolumeExpansion | Self::VolumeBinding | Self::VolumeGrowth => {
+                "Storage"
+            }
+            Self::ImagePull => "Images",
             Self::Namespaces | Self::PodSecurity | Self::Quota | Self::LimitRange => "Namespaces",
             Self::Installations | Self::OtherOperator | Self::Definitions | Self::Names => "Neighbours",
         }
@@ -92,6 +104,18 @@ impl Code {
             Self::VolumeExpansion => {
                 "The storage classes let volumes grow. Otherwise the size of a database's volume can't be changed \
                  later, only the database moved to larger volumes."
+            }
+            Self::VolumeBinding => {
+                "The storage classes make volumes: `pgherd check --probe` has one made, of 1Gi at most, with a pod \
+                 that uses it, and removes both. Classes that keep volumes whose claim is gone are left out."
+            }
+            Self::VolumeGrowth => {
+                "A volume that `pgherd check --probe` has made really grows to twice its size, where the class says \
+                 that volumes can."
+            }
+            Self::ImagePull => {
+                "Images can be pulled where they will be, with the inventory's pull secrets: `pgherd check --probe` \
+                 makes a pod for each image and namespace, and removes it. It tells about the node that the pod got."
             }
             Self::Namespaces => {
                 "The namespaces of the inventory exist and aren't being deleted, or will be made by the installation."

@@ -6,6 +6,7 @@ mod cluster;
 mod code;
 mod namespaces;
 mod neighbours;
+mod probe;
 pub mod rights;
 mod storage;
 
@@ -13,7 +14,10 @@ use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde::Serialize;
 
-pub use self::code::{Code, reference};
+pub use self::{
+    code::{Code, reference},
+    probe::Probe,
+};
 use crate::{
     inventory::Inventory,
     k8s::{self, Kind, client::Connection},
@@ -115,22 +119,30 @@ impl Subject<'_> {
     }
 }
 
-/// Makes every check, all at once; findings come in the order of the codes.
+/// Makes every check, all at once; findings come in the order of the codes. Nothing is written but by a probe, and who
+/// passes one removes what it made.
 ///
 /// # Errors
 /// When the roles can't be rendered. What can't be looked at is a finding.
-pub async fn run(subject: Subject<'_>) -> Result<Vec<Finding>, roles::Error> {
-    let Subject { connection, inventory, .. } = subject;
+pub async fn run(subject: Subject<'_>, probe: Option<&Probe>) -> Result<Vec<Finding>, roles::Error> {
+    let Subject { connection, inventory, files, .. } = subject;
     let client = &connection.client;
     let objects = subject.objects()?;
-    let (server, rights, storage, namespaces, neighbours) = tokio::join!(
+    let probed = async {
+        match probe {
+            Some(probe) => probe.run(inventory, files).await,
+            None => probe::unasked(),
+        }
+    };
+    let (server, rights, storage, namespaces, neighbours, probed) = tokio::join!(
         cluster::check(connection),
         rights::check(client, inventory, &objects),
         storage::check(client, inventory),
         namespaces::check(client, inventory, &objects),
         neighbours::check(client, inventory, &objects),
+        probed,
     );
-    let mut findings = [server, rights, storage, namespaces, neighbours].concat();
+    let mut findings = [server, rights, storage, namespaces, neighbours, probed].concat();
     findings.sort_by_key(|finding| finding.code);
     Ok(findings)
 }

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
-use kube::{Api, Client, api::DynamicObject};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject},
+};
 use serde_json::{Value, json};
 
 use super::{Code, Finding, Outcome};
@@ -95,8 +98,7 @@ pub fn needs(inventory: &Inventory, objects: &[DynamicObject], situation: &Situa
     };
     let home = inventory.installation.namespace.as_str();
     for id in objects.iter().map(ObjectId::of) {
-        let group = id.gvk().group;
-        let resource = format!("{}s", id.kind.to_lowercase());
+        let ApiResource { group, plural: resource, .. } = ApiResource::from_gvk(&id.gvk());
         match id.kind.as_str() {
             // Definitions that are there are not written, and only who may write them compares them.
             "CustomResourceDefinition" if situation.defined => {}
@@ -199,7 +201,9 @@ mod tests {
 
     fn needed(change: &str, situation: &Situation) -> (Inventory, BTreeSet<Need>) {
         let minimal = include_str!("../../inventory/minimal.toml");
-        let text = minimal.replace("[namespaces]", &format!("[namespaces]\n{change}"));
+        // What follows the keys of the namespaces are tables of their own.
+        let (namespaces, tables) = change.split_at(change.find('[').unwrap_or(change.len()));
+        let text = minimal.replace("[namespaces]", &format!("[namespaces]\n{namespaces}")) + tables;
         let inventory = Inventory::parse("x", &text).unwrap();
         let (catalogue, live) = (Catalogue::load(None).unwrap(), Live::unseen(&inventory));
         let components =
@@ -222,6 +226,15 @@ mod tests {
         let kinds: Vec<Value> =
             roles(&inventory, &needs, "jane").iter().map(|object| object["kind"].clone()).collect();
         assert_eq!(kinds, ["Role", "RoleBinding", "Role", "RoleBinding"]);
+    }
+
+    #[test]
+    fn policies_are_asked_for_by_the_name_that_the_api_has_for_them() {
+        let (_, needs) = needed("mode = \"disabled\"\n[network]\npolicies = true", &prepared());
+        let own =
+            |need: &&Need| need.group == "networking.k8s.io" && need.namespace.as_deref() == Some("pgherd");
+        assert!(needs.iter().any(|need| own(&need) && need.verb == "create"), "{needs:#?}");
+        assert!(needs.iter().filter(own).all(|need| need.resource == "networkpolicies"), "{needs:#?}");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
@@ -185,6 +186,18 @@ pub struct Context {
     connection: OnceCell<Connection>,
     /// Whether a program that was started takes the terminal's interrupts.
     child: AtomicBool,
+    /// What an interrupted run still has to do.
+    cleanup: Cleanup,
+}
+
+/// Work for the end of a run that is interrupted.
+#[derive(Default)]
+struct Cleanup(Mutex<Option<BoxFuture<'static, ()>>>);
+
+impl std::fmt::Debug for Cleanup {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Cleanup")
+    }
 }
 
 impl Context {
@@ -198,6 +211,22 @@ impl Context {
             inventory: OnceLock::new(),
             connection: OnceCell::new(),
             child: AtomicBool::new(false),
+            cleanup: Cleanup::default(),
+        }
+    }
+
+    /// What is to be done if the run is interrupted from now on.
+    pub fn when_interrupted(&self, work: impl Future<Output = ()> + Send + 'static) {
+        *self.cleanup.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
+    }
+
+    /// Does that. A second interrupt ends it.
+    pub(super) async fn clean_up(&self) {
+        let work = self.cleanup.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(work) = work else { return };
+        tokio::select! {
+            () = work => {}
+            _ = tokio::signal::ctrl_c() => {}
         }
     }
 

@@ -123,6 +123,9 @@ impl Cli {
             outcome = verb.run(&context) => outcome,
             () = interrupted(&context) => Err(Failure::new(Code::Interrupted, "interrupted")),
         };
+        if matches!(&outcome, Err(failure) if failure.code() == Code::Interrupted) {
+            context.clean_up().await;
+        }
         context.close_terminal();
         outcome.map_err(|failure| match (failure.code(), failure.next_step()) {
             (Code::Interrupted, None) => failure.next(after_interrupt),

@@ -6,6 +6,7 @@ pub mod config_maps;
 pub mod disruption_budget;
 pub mod inputs;
 pub mod meta;
+pub mod network_policy;
 pub mod pgbouncer;
 pub mod pod;
 pub mod secrets;

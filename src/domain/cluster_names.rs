@@ -102,6 +102,12 @@ impl ClusterNames {
         self.with(&format!("pguser-{user}"))
     }
 
+    /// NetworkPolicy of the instances.
+    #[must_use]
+    pub fn network_policy(&self) -> String {
+        self.with("instances")
+    }
+
     /// PodDisruptionBudget of an instance set.
     #[must_use]
     pub fn disruption_budget(&self, set: &str) -> String {

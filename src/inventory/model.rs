@@ -10,8 +10,8 @@ use super::{
     raw::RawInventory,
     table::Table as _,
     tables::{
-        Access, Defaults, Gcs, Installation, Kubernetes, Metrics, Namespaces, Rbac, Resources, S3, Storage,
-        Tables, Tls,
+        Access, Defaults, Gcs, Installation, Kubernetes, Metrics, Namespaces, Network, Rbac, Resources, S3,
+        Storage, Tables, Tls,
     },
 };
 use crate::domain::names::{NamespaceName, SettingName};
@@ -27,6 +27,8 @@ pub struct Inventory {
     pub namespaces: Namespaces,
     /// Rights of the operator.
     pub rbac: Rbac,
+    /// What may talk to what.
+    pub network: Network,
     /// What runs, with every reference complete.
     pub images: ResolvedImages,
     /// Certificates.
@@ -104,6 +106,7 @@ impl Inventory {
             kubernetes,
             namespaces,
             rbac,
+            network,
             images,
             tls,
             access,
@@ -120,6 +123,7 @@ impl Inventory {
             kubernetes,
             namespaces,
             rbac,
+            network,
             images,
             tls,
             access,
@@ -142,6 +146,7 @@ impl Serialize for Inventory {
         map.serialize_entry("kubernetes", &self.kubernetes)?;
         map.serialize_entry("namespaces", &self.namespaces)?;
         map.serialize_entry("rbac", &self.rbac)?;
+        map.serialize_entry("network", &self.network)?;
         map.serialize_entry("images", &self.images.written)?;
         map.serialize_entry("tls", &self.tls)?;
         map.serialize_entry("access", &self.access)?;

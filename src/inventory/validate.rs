@@ -11,8 +11,8 @@ use super::{
     source::{At, Place, Source},
     table::Row,
     tables::{
-        NamespaceMode, RawDefaults, RawGcs, RawImages, RawInstallation, RawKubernetes, RawS3, RawStorage,
-        RawTls, StorageType,
+        NamespaceMode, RawDefaults, RawGcs, RawImages, RawInstallation, RawKubernetes, RawNetwork, RawS3,
+        RawStorage, RawTls, StorageType,
     },
     value::nearest,
 };
@@ -37,6 +37,7 @@ pub(super) fn compare(raw: &RawInventory, sources: &[Source], notes: &Notes) {
     check.references(raw);
     check.version(&raw.tables.defaults, &raw.tables.images);
     check.kubernetes(&raw.tables.kubernetes);
+    check.network(&raw.tables.network);
     check.tls(&raw.tables.tls);
     check.s3(&raw.tables.s3);
     check.gcs(&raw.tables.gcs);
@@ -300,6 +301,14 @@ impl Check<'_> {
     fn unverified(&self, setting: &str, place: &Place, label: &str) {
         let message = format!("{setting} = false lets anybody be the other end");
         self.notes.add(Code::Unverified, place.clone(), message, label);
+    }
+
+    fn network(&self, raw: &RawNetwork) {
+        let clients = raw.client_namespaces.as_ref().map(|at| &at.place);
+        let ports = raw.api_server_ports.as_ref().map(|at| &at.place);
+        for one in [("network.client_namespaces", clients), ("network.api_server_ports", ports)] {
+            self.needs(one, ("network.policies", raw.policies.is_some()));
+        }
     }
 
     fn tls(&self, raw: &RawTls) {

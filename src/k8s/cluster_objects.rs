@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{ConfigMap, Endpoints, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
 };
@@ -44,6 +45,8 @@ pub struct ClusterObjects {
     pub role_bindings: ByName<RoleBinding>,
     /// Limits to evictions.
     pub disruption_budgets: ByName<PodDisruptionBudget>,
+    /// What may talk to the instances.
+    pub network_policies: ByName<NetworkPolicy>,
     /// The authority that all clusters of the namespace share.
     pub root_authority: Option<Secret>,
 }
@@ -69,8 +72,10 @@ impl ClusterObjects {
             roles,
             role_bindings,
             disruption_budgets,
+            network_policies,
             root_authority,
         ) = tokio::try_join!(
+            list.by_name(),
             list.by_name(),
             list.by_name(),
             list.by_name(),
@@ -98,6 +103,7 @@ impl ClusterObjects {
             roles,
             role_bindings,
             disruption_budgets,
+            network_policies,
             root_authority,
         })
     }

@@ -2,6 +2,7 @@
 
 pub mod access;
 mod adoption;
+pub mod api_server;
 pub mod applier;
 pub mod apply;
 pub mod attach;

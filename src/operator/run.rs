@@ -13,6 +13,7 @@ use futures::{StreamExt, future};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
 };
@@ -40,6 +41,7 @@ use super::{
 };
 use crate::{
     api::{labels, postgres_cluster::PostgresCluster},
+    desired::network_policy::Network,
     k8s::{OPERATOR, applier::Applier},
 };
 
@@ -80,6 +82,8 @@ pub struct Options {
     pub scope: Scope,
     /// Images for clusters that name none.
     pub images: DefaultImages,
+    /// What policies of clusters let through; none makes no policies.
+    pub network: Option<Network>,
     /// The address that health and metrics are served on, and the certificates for that; none serves nothing.
     pub endpoint: Option<(SocketAddr, Certificates)>,
 }
@@ -126,6 +130,7 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
             ),
             client: client.clone(),
             images: options.images,
+            network: options.network,
         },
         metrics,
         failures: Mutex::default(),
@@ -253,6 +258,7 @@ fn controller(
         .owns(api::<Role>(client, namespace), of_clusters())
         .owns(api::<RoleBinding>(client, namespace), of_clusters())
         .owns(api::<PodDisruptionBudget>(client, namespace), of_clusters())
+        .owns(api::<NetworkPolicy>(client, namespace), of_clusters())
         .watches_stream(pods, |pod| cluster_of(&pod))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, error_policy, Arc::clone(shared))

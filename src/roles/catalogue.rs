@@ -142,6 +142,7 @@ mod tests {
                 (2, "access"),
                 (2, "certificates"),
                 (2, "definitions"),
+                (2, "network"),
                 (2, "pull-secrets"),
                 (3, "operator")
             ]

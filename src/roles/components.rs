@@ -1,6 +1,9 @@
 //! All objects of an installation, by role, for one inventory and what the cluster holds already. Pure.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use k8s_openapi::api::networking::v1::NetworkPolicyEgressRule;
 use kube::api::DynamicObject;
 use serde::Serialize;
 use serde_json::Value;
@@ -9,6 +12,7 @@ use super::{Catalogue, Error, Files, certificates, labels, permissions, record, 
 use crate::{
     api::schema,
     certificates::Stored,
+    desired::network_policy,
     domain::names::{NamespaceName, ObjectName},
     inventory::{Inventory, NamespaceMode, PullPolicy},
 };
@@ -36,6 +40,8 @@ pub struct Component {
 pub struct Live {
     /// Namespaces of the inventory that don't exist, or that this installation made.
     pub namespaces: Vec<String>,
+    /// Ports that the API server says it listens on.
+    pub api_server_ports: BTreeSet<u16>,
     /// The certificates there are. None: they are somebody else's business.
     pub certificates: Option<Stored>,
 }
@@ -45,7 +51,7 @@ impl Live {
     #[must_use]
     pub fn unseen(inventory: &Inventory) -> Self {
         let namespaces = inventory.all_namespaces().into_iter().map(ToString::to_string).collect();
-        Self { namespaces, certificates: None }
+        Self { namespaces, ..Self::default() }
     }
 }
 
@@ -62,6 +68,7 @@ struct Values<'a> {
     images: Images<'a>,
     permissions: Permissions,
     certificates: Vec<Variable>,
+    network: Network,
     selector: std::collections::BTreeMap<String, String>,
 }
 
@@ -90,6 +97,32 @@ struct Images<'a> {
 struct Related<'a> {
     name: String,
     image: &'a str,
+}
+
+#[derive(Serialize)]
+struct Network {
+    policies: bool,
+    egress: Vec<NetworkPolicyEgressRule>,
+    variables: Vec<Variable>,
+}
+
+impl Network {
+    fn new(inventory: &Inventory, live: &Live) -> Self {
+        let network = &inventory.network;
+        let listed = network.api_server_ports.iter().filter_map(|port| u16::try_from(port.get()).ok());
+        let ports: BTreeSet<u16> = listed.chain(live.api_server_ports.iter().copied()).collect();
+        let mut variables = Vec::new();
+        if network.policies {
+            let numbers: Vec<String> = ports.iter().map(ToString::to_string).collect();
+            variables.push(Variable { name: "PGHERD_NETWORK_POLICIES", value: "true".to_owned() });
+            variables.push(Variable { name: "PGHERD_API_SERVER_PORTS", value: numbers.join(",") });
+            if let Some(namespaces) = &network.client_namespaces {
+                let names: Vec<&str> = namespaces.iter().map(AsRef::as_ref).collect();
+                variables.push(Variable { name: "PGHERD_CLIENT_NAMESPACES", value: names.join(",") });
+            }
+        }
+        Self { policies: network.policies, egress: network_policy::kubernetes(&ports), variables }
+    }
 }
 
 /// A variable of the operator's environment.
@@ -222,6 +255,7 @@ impl<'a> Values<'a> {
             certificates: (certificates::variables(&inventory.tls).into_iter())
                 .map(|(name, value)| Variable { name, value })
                 .collect(),
+            network: Network::new(inventory, live),
             selector: labels::operator_selector(installation),
         }
     }
@@ -244,5 +278,35 @@ mod tests {
             .map(|component| (component.name, component.objects))
             .collect();
         insta::assert_yaml_snapshot!(rendered);
+    }
+    #[test]
+    fn policies_come_with_their_setting_and_say_the_same_to_the_operator() {
+        let minimal = include_str!("../../inventory/minimal.toml");
+        let network =
+            "[network]\npolicies = true\nclient_namespaces = [\"shop\"]\napi_server_ports = [16443]\n";
+        let inventory = Inventory::parse("minimal.toml", &format!("{minimal}\n{network}")).unwrap();
+        let live = Live { api_server_ports: [8443].into(), ..Live::unseen(&inventory) };
+        let catalogue = Catalogue::load(None).unwrap();
+        let components =
+            components(&catalogue, &inventory, &Files::default(), &live, Timestamp::now()).unwrap();
+        let objects: Vec<_> = components.into_iter().flat_map(|component| component.objects).collect();
+        let of_kind = |kind: &str| {
+            let found =
+                objects.iter().find(|object| object.types.as_ref().is_some_and(|types| types.kind == kind));
+            &found.unwrap().data
+        };
+        let spec = &of_kind("NetworkPolicy")["spec"];
+        let pods = &of_kind("Deployment")["spec"]["template"];
+        assert_eq!(spec["podSelector"]["matchLabels"], pods["metadata"]["labels"]);
+        let ports: Vec<_> =
+            spec["egress"][1]["ports"].as_array().unwrap().iter().map(|port| port["port"].clone()).collect();
+        assert_eq!(ports, [8443, 16443]);
+        let environment = pods["spec"]["containers"][0]["env"].as_array().unwrap();
+        let value = |name: &str| {
+            environment.iter().find(|variable| variable["name"] == name).map(|variable| &variable["value"])
+        };
+        assert_eq!(value("PGHERD_NETWORK_POLICIES"), Some(&"true".into()));
+        assert_eq!(value("PGHERD_API_SERVER_PORTS"), Some(&"8443,16443".into()));
+        assert_eq!(value("PGHERD_CLIENT_NAMESPACES"), Some(&"shop".into()));
     }
 }

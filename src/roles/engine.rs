@@ -17,7 +17,7 @@ use crate::{
     certificates::{Stored, store},
     inventory::Inventory,
     k8s::{
-        self, Doing as _, Kind,
+        self, Doing as _, Kind, api_server,
         apply::{Apply, INSTALLER},
         clusters,
         kinds::{self, ObjectId},
@@ -342,6 +342,16 @@ async fn look(
         }
         if found.is_none() && name == installation.namespace.as_str() {
             home_exists = false;
+        }
+    }
+    if inventory.network.policies {
+        match api_server::ports(client).await {
+            Ok(ports) => live.api_server_ports = ports,
+            Err(error) if error.kind() == Kind::Forbidden => blind.push(format!(
+                "the API server's own ports can't be seen, so only network.api_server_ports are let through: {}",
+                error.message()
+            )),
+            Err(error) => return Err(error.into()),
         }
     }
     let mut certificates = Stored::default();

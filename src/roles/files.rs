@@ -82,6 +82,12 @@ impl Files {
         &self.names
     }
 
+    /// The Secrets of the manifests.
+    #[must_use]
+    pub fn given_secrets(&self) -> &[Secret] {
+        &self.secrets
+    }
+
     /// The Secrets of the manifests, once for each namespace.
     pub(super) fn pull_secrets<'a>(
         &self,

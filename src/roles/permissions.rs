@@ -97,6 +97,12 @@ pub const WATCHED: &[Permission] = &[
         why: "Keeps draining nodes from taking too many instances at once.",
     },
     Permission {
+        group: "networking.k8s.io",
+        resources: &["networkpolicies"],
+        verbs: MANAGE,
+        why: "Says what may talk to instances, with `network.policies`, and takes that back when it is turned off.",
+    },
+    Permission {
         group: "events.k8s.io",
         resources: &["events"],
         verbs: &["create", "patch"],

@@ -18,7 +18,7 @@ if command -v shellcheck >/dev/null; then
 else
   wrong "shellcheck is missing (apt-get install shellcheck)"
 fi
-for f in "${scripts[@]}" config/* go/tools/*/*.go; do
+for f in "${scripts[@]}" config/* go/tools/*/*.go go/network-policies/*.go; do
   (($(wc -l <"$f") < 300)) || wrong "$f has 300 lines or more"
 done
 
@@ -26,12 +26,15 @@ done
 version=$(sed -n 's/^readonly KUBERNETES=\([0-9.]*\).*/\1/p' lib/settings.sh)
 grep -qE "k8s.io/kubernetes v$version\$" go/kubernetes/go.mod || wrong "lib/settings.sh says Kubernetes $version, go/kubernetes/go.mod doesn't"
 ! grep -E '^\tk8s.io/[a-z-]+ => ' go/kubernetes/go.mod | grep -v "v0.${version#*.}\$" || wrong "go/kubernetes/go.mod mixes releases"
+! grep -E 'k8s.io/(api|apimachinery|client-go) ' go/network-policies/go.mod | grep -v "v0.${version#*.}\$" || wrong "go/network-policies/go.mod is of another Kubernetes"
 
 # Programs: formatted, tested, and nothing that go.sum doesn't know
-(
-  cd go/tools
-  [[ -z $(gofmt -l .) ]] && CGO_ENABLED=0 go vet ./... && CGO_ENABLED=0 go test ./... >/dev/null
-) || wrong "go/tools: gofmt, go vet or go test"
+for m in tools network-policies; do
+  (
+    cd "go/$m"
+    [[ -z $(gofmt -l .) ]] && CGO_ENABLED=0 go vet ./... && CGO_ENABLED=0 go test ./... >/dev/null
+  ) || wrong "go/$m: gofmt, go vet or go test"
+done
 for m in kubernetes addons; do
   (cd "go/$m" && go list -mod=readonly tool >/dev/null) || wrong "go/$m: go.mod or go.sum isn't complete"
 done

@@ -112,6 +112,50 @@ expect "programs elsewhere" '^/opt/database/bin/postgres$' k exec elsewhere -- b
 expect "pgaudit elsewhere" '^CREATE EXTENSION$' k exec elsewhere -- psql -h /tmp -d postgres -c 'create extension pgaudit'
 expect "a user without a name" '^4321.mine$' k exec nobody -- bash -c 'id -u | paste - /data/file'
 expect "Patroni knows Kubernetes" '^ok$' k exec whole -- python3 -c 'import patroni.dcs.kubernetes; print("ok")'
+# The same connection, twice: as it is, and with a policy in the way.
+# shellcheck disable=SC2317,SC2329  # called by name, through eventually
+reach() { k exec nobody -- bash -c 'timeout 3 psql -h whole-once -U postgres -Atc "select 1" 2>&1; echo "=$?"'; }
+# shellcheck disable=SC2317,SC2329
+reaches() { [[ $(reach) == *=0 ]]; }
+# shellcheck disable=SC2317,SC2329
+reaches_not() { [[ $(reach) == *=124 ]]; }
+deny() { # NAME POD TYPE
+  k apply -f - >/dev/null <<T
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: $1}
+spec: {podSelector: {matchLabels: {app: $2}}, policyTypes: [$3]}
+T
+}
+deny in whole Ingress
+eventually 10 "a policy keeps traffic from coming in" reaches_not
+expect "nobody else is kept from anything" '^1$' k exec other -- psql -h plain-once -U postgres -Atc 'select 1'
+k delete networkpolicy in >/dev/null
+eventually 10 "without it traffic comes in again" reaches
+deny out nobody Egress
+eventually 10 "a policy keeps traffic from going out" reaches_not
+k apply -f - >/dev/null <<T
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: allow}
+spec:
+  podSelector: {matchLabels: {app: nobody}}
+  policyTypes: [Egress]
+  egress:
+  - {to: [{podSelector: {matchLabels: {app: whole}}}], ports: [{port: 5432}]}
+  - {ports: [{port: 53, protocol: UDP}]}
+T
+eventually 10 "what another policy allows goes out, also to a Service" reaches
+expect "and nothing else does" '=124' k exec nobody -- bash -c 'timeout 2 psql -h plain-once -U postgres -Atc "select 1"; echo "=$?"'
+k delete networkpolicy out allow >/dev/null
+deny early early Egress
+k run early --labels=app=early --restart=Never --image="$(image busybox)" --overrides='{"spec": {"securityContext":
+  {"runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}, "containers": [{"name": "early",
+  "image": "'"$(image busybox)"'", "command": ["nc", "-w", "2", "'"$(k get service whole-once -o jsonpath='{.spec.clusterIP}')"'", "5432"],
+  "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}]}}' >/dev/null
+eventually 20 "a pod that is denied everything ends" k wait --for=jsonpath='{.status.phase}'=Failed pod/early --timeout=1s
+expect "it got out at no moment" 'timed out' k logs early
+
 for tool in patroni patronictl pgbackrest pgbouncer pg_rewind pg_basebackup pg_controldata pkill awk curl; do
   k exec whole -- bash -c "type -p $tool" >/dev/null || expect "$tool in the image" . false
 done

@@ -16,10 +16,12 @@ mod faults;
 mod init;
 mod install;
 mod modes;
+mod network;
 mod pages;
 mod plan;
 #[path = "../support/presence.rs"]
 mod presence;
+mod probe;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod rights;

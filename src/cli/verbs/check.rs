@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::introduction::{self, Introduction};
 use crate::{
-    checks::{self, Finding, Outcome, Subject, rights},
+    checks::{self, Finding, Outcome, Probe, Subject, rights},
     cli::{
         Code, Context, Exit, Failure, Printer,
         args::RolesArgs,
@@ -32,6 +32,10 @@ pub struct Args {
     /// Show only what is not as it should be, one line each
     #[arg(long)]
     short: bool,
+    /// Also make pods and volumes for a moment, in the installation's namespaces, to see whether images can be pulled, and
+    /// volumes made and enlarged
+    #[arg(long, conflicts_with = "role")]
+    probe: bool,
     /// Print roles that allow you everything that the installation needs, and check nothing
     #[arg(long)]
     role: bool,
@@ -67,7 +71,7 @@ struct Checked<'a> {
 }
 
 impl Args {
-    /// Looks whether an inventory can be installed in a cluster, or still fits it. Writes nothing.
+    /// Looks whether an inventory can be installed in a cluster, or still fits it. Writes nothing, unless `--probe` says so.
     ///
     /// # Errors
     /// When the inventory is wrong, the cluster can't be reached, or a check failed.
@@ -85,7 +89,12 @@ impl Args {
         let introduction = Introduction::of(context, named);
         introduction.tell(&context.printer);
         introduction::tell_cluster(&context.printer, connection);
-        let findings = checks::run(subject).await?;
+        let findings = if self.probe {
+            let probe = Probe::new(&connection.client, inventory, context.settings.timeout);
+            probed(context, subject, &probe).await?
+        } else {
+            checks::run(subject, None).await?
+        };
         let checked = Checked::of(&findings);
         let printer = &context.printer;
         let told = Told { inventory: introduction, checks: &checked };
@@ -99,6 +108,32 @@ impl Args {
         }
         Err(Failure::new(Code::CheckFailed, format!("{} not as it should be", counted(bad, "thing")))
             .next("What is wrong stands above; `pgherd explain CODE` says what a check is about."))
+    }
+}
+
+/// Makes every check with pods and volumes, and removes these, however that ends.
+async fn probed(context: &Context, subject: Subject<'_>, probe: &Probe) -> Result<Vec<Finding>, Failure> {
+    let printer = &context.printer;
+    printer.line(&format!(
+        "… making pods and volumes for a moment in {}, and removing them",
+        probe.namespaces().join(", ")
+    ));
+    let (last, printing) = (probe.clone(), printer.clone());
+    context.when_interrupted(async move {
+        printing.line("… removing the pods and volumes that were made");
+        tell_left(&printing, &last.remove().await);
+    });
+    let findings = checks::run(subject, Some(probe)).await;
+    tell_left(printer, &probe.remove().await);
+    Ok(findings?)
+}
+
+fn tell_left(printer: &Printer, left: &[String]) {
+    if !left.is_empty() {
+        printer.warning(&format!(
+            "not removed, which the next `check --probe` tries again: {}",
+            left.join("; ")
+        ));
     }
 }
 

@@ -125,6 +125,9 @@ impl Verb {
     pub fn after_interrupt(&self) -> &'static str {
         match self {
             Self::Init(_) => "Nothing was written.",
+            Self::Check(_) => {
+                "Nothing stays of a check; what a probe left, the next `check --probe` removes."
+            }
             _ => "What was done by now stays; the same command goes on from there.",
         }
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::{
     certificates::{Policy, Source},
     cli::{Code, Context, Exit, Failure},
+    desired::network_policy::Network,
     domain::{
         duration::WrittenDuration,
         names::{InstallationName, NamespaceName, ObjectName},
@@ -38,7 +39,24 @@ pub struct Args {
     #[arg(long, env = "PGHERD_LISTEN", value_name = "ADDRESS", requires = "installation")]
     listen: Option<SocketAddr>,
     #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
     tls: Tls,
+}
+
+/// What NetworkPolicies of clusters let through: what the inventory says in `[network]`.
+#[derive(Debug, clap::Args)]
+struct NetworkArgs {
+    /// Whether clusters get NetworkPolicies
+    #[arg(long, env = "PGHERD_NETWORK_POLICIES", requires = "api_server_port")]
+    network_policies: bool,
+    /// Namespaces, with commas between them, whose pods may connect to databases besides those of the databases' own; everybody
+    /// may without this
+    #[arg(long, env = "PGHERD_CLIENT_NAMESPACES", value_name = "NAMES")]
+    client_namespaces: Option<String>,
+    /// A port of the API server
+    #[arg(long, env = "PGHERD_API_SERVER_PORTS", value_delimiter = ',', value_name = "PORT")]
+    api_server_port: Vec<u16>,
 }
 
 /// How the certificate for health and metrics is made and renewed: what the inventory says in `[tls]`.
@@ -96,13 +114,27 @@ impl Tls {
     }
 }
 
+impl NetworkArgs {
+    fn network(self) -> Option<Network> {
+        let Self { network_policies, client_namespaces, api_server_port } = self;
+        let split = |names: String| {
+            names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        network_policies.then(|| Network {
+            client_namespaces: client_namespaces.map(split),
+            api_server_ports: api_server_port.into_iter().collect(),
+        })
+    }
+}
+
 impl Args {
     /// Runs until it is told to stop.
     ///
     /// # Errors
     /// When the API server can't be reached at the start, or the endpoint can't be served.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Self { watch_namespace, namespace_mode, installation, image_pull_secrets, listen, tls } = self;
+        let Self { watch_namespace, namespace_mode, installation, image_pull_secrets, listen, network, tls } =
+            self;
         let installation = installation
             .zip(context.settings.namespace.clone())
             .map(|(name, namespace)| Installation { name, namespace, debug: false });
@@ -147,7 +179,7 @@ impl Args {
             .filter(|(_, image)| !image.is_empty())
             .collect();
         let images = DefaultImages { postgres, pull_secrets: image_pull_secrets };
-        let options = Options { scope, images, endpoint };
+        let options = Options { scope, images, network: network.network(), endpoint };
         run(client, options).await.map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
         Ok(Exit::Success)
     }

@@ -6,6 +6,7 @@ mod defaults;
 mod images;
 mod installation;
 mod metrics;
+mod network;
 mod objects;
 mod secret;
 mod storage;
@@ -22,6 +23,7 @@ pub use self::{
     images::Images,
     installation::{DeletedNamespaces, Installation, Kubernetes, Namespaces, OpenShift, Rbac},
     metrics::{Alertmanager, Grafana, Metrics, Prometheus},
+    network::Network,
     objects::{Gcs, S3},
     secret::SecretSource,
     storage::{Resources, Storage},
@@ -32,6 +34,7 @@ pub(super) use self::{
     defaults::RawDefaults,
     images::RawImages,
     installation::{RawInstallation, RawKubernetes},
+    network::RawNetwork,
     objects::{RawGcs, RawS3},
     storage::{RawResources, RawStorage},
     tls::RawTls,
@@ -49,6 +52,8 @@ settings! {
         namespaces: [table] Namespaces, old [];
         /// Rights of the operator.
         rbac: [table] Rbac, old [];
+        /// What may talk to what.
+        network: [table] Network, old [];
         /// What runs.
         images: [table] Images, old [];
         /// Certificates.

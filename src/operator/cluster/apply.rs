@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{
     core::v1::{Secret, Service},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -60,6 +61,7 @@ pub(super) async fn apply(
         stateful_sets,
         disruption_budgets,
         pgbouncer,
+        network_policies,
     } = desired;
 
     // The authority first and alone: two certificates of different authorities would lock instances out.
@@ -69,7 +71,7 @@ pub(super) async fn apply(
         all(applier, std::slice::from_ref(role), &live.roles, story_less).await?;
         all(applier, std::slice::from_ref(role_binding), &live.role_bindings, story_less).await
     };
-    let ((), (), (), (), (), volumes, ()) = tokio::try_join!(
+    let ((), (), (), (), (), volumes, (), ()) = tokio::try_join!(
         all(applier, secrets, &live.secrets, story_less),
         all(applier, user_secrets, &live.secrets, story_less),
         all(applier, config_maps, &live.config_maps, story_less),
@@ -77,6 +79,7 @@ pub(super) async fn apply(
         access,
         volumes::apply(applier, volume_claims, &live.volume_claims),
         services_and_endpoints(applier, cluster, services, live),
+        all(applier, network_policies, &live.network_policies, story_less),
     )?;
     let mut created = Vec::new();
     all(applier, stateful_sets, &live.stateful_sets, |name, applied| {
@@ -96,7 +99,8 @@ pub(super) async fn apply(
     Ok(volumes)
 }
 
-/// Removes what nobody wants any more: Secrets of users that the description doesn't name, and limits to evictions.
+/// Removes what nobody wants any more: Secrets of users that the description doesn't name, limits to evictions, and network
+/// policies.
 ///
 /// # Errors
 /// When the API server refuses or can't be reached.
@@ -121,6 +125,11 @@ pub(super) async fn remove_leftovers(
     let budgets = live.disruption_budgets.values().filter(|budget| owned(cluster, *budget));
     for budget in budgets.filter(|budget| !wanted.contains(&budget.name_any())) {
         delete::<PodDisruptionBudget>(client, &cluster.namespace, &budget.name_any()).await?;
+    }
+    let wanted: BTreeSet<String> = desired.network_policies.iter().map(ResourceExt::name_any).collect();
+    let policies = live.network_policies.values().filter(|policy| owned(cluster, *policy));
+    for policy in policies.filter(|policy| !wanted.contains(&policy.name_any())) {
+        delete::<NetworkPolicy>(client, &cluster.namespace, &policy.name_any()).await?;
     }
     Ok(())
 }

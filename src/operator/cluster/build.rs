@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
 };
@@ -12,8 +13,9 @@ use rand::rngs::ThreadRng;
 use super::{instances::Plan, volumes};
 use crate::{
     desired::{
-        Cluster, access, config_maps, disruption_budget, pgbouncer, secrets, services, stateful_set,
-        user_secret, volume_claims,
+        Cluster, access, config_maps, disruption_budget,
+        network_policy::{self, Network},
+        pgbouncer, secrets, services, stateful_set, user_secret, volume_claims,
     },
     k8s::cluster_objects::ClusterObjects,
     pki,
@@ -47,6 +49,8 @@ pub struct Desired {
     pub disruption_budgets: Vec<PodDisruptionBudget>,
     /// The pooler, where one is wanted.
     pub pgbouncer: Option<pgbouncer::Objects>,
+    /// What may talk to the instances and to the pooler, if the installation has policies.
+    pub network_policies: Vec<NetworkPolicy>,
 }
 
 /// Builds everything. What `objects` holds of certificates and passwords is kept as long as it serves.
@@ -57,6 +61,7 @@ pub fn build(
     cluster: &Cluster,
     objects: &ClusterObjects,
     plan: &Plan,
+    network: Option<&Network>,
     now: Timestamp,
     rng: &mut ThreadRng,
 ) -> Result<Desired, pki::Error> {
@@ -100,6 +105,7 @@ pub fn build(
             }
             None => None,
         },
+        network_policies: network.map(|network| policies(cluster, network)).unwrap_or_default(),
     };
     for (instance, set) in &plan.keep {
         let set = &*volumes::set_of(cluster, objects, instance, *set);
@@ -119,6 +125,12 @@ pub fn build(
         desired.stateful_sets.push(stateful_set::build(cluster, set, instance));
     }
     Ok(desired)
+}
+
+fn policies(cluster: &Cluster, network: &Network) -> Vec<NetworkPolicy> {
+    let pooler = cluster.pgbouncer.as_ref();
+    let of_pooler = pooler.map(|pgbouncer| network_policy::pgbouncer(cluster, pgbouncer, network));
+    std::iter::once(network_policy::instances(cluster, network)).chain(of_pooler).collect()
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ use crate::{
         coverage::{self, Effect},
         postgres_cluster::PostgresCluster,
     },
-    desired::Cluster,
+    desired::{Cluster, network_policy::Network},
     k8s::{applier::Applier, cluster_objects::ClusterObjects},
 };
 
@@ -49,6 +49,8 @@ pub struct Environment {
     pub recorder: Recorder,
     /// Images for clusters that name none.
     pub images: DefaultImages,
+    /// What policies let through; none makes no policies.
+    pub network: Option<Network>,
 }
 
 /// How a reconciliation ended.
@@ -192,7 +194,7 @@ async fn bring_about(
     let (plan, desired) = {
         let mut rng = rand::rng();
         let plan = instances::plan(cluster, &observed, &mut rng);
-        let desired = build::build(cluster, &objects, &plan, now, &mut rng)?;
+        let desired = build::build(cluster, &objects, &plan, environment.network.as_ref(), now, &mut rng)?;
         (plan, desired)
     };
     let volumes = apply::apply(&environment.applier, cluster, &desired, &objects, story).await?;

@@ -22,6 +22,7 @@ build_programs() {
   build_module tools "tools (oci, pause)" ./... ""
   build_module kubernetes "Kubernetes $KUBERNETES" tool "$(kubernetes_flags)"
   build_module addons "CoreDNS, local-path-provisioner" tool ""
+  build_module network-policies "network-policies" ./... ""
 }
 
 # build_module MODULE TITLE PACKAGES LDFLAGS

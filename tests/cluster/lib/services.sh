@@ -70,6 +70,11 @@ proxy_flags=(
   --conntrack-tcp-timeout-close-wait=0
 )
 
+policies_flags=(
+  --kubeconfig="$INNER_PKI/admin.conf"
+  --bind-address="$NODE_IP:10258"
+)
+
 etcd_flags=(
   --data-dir="$RUN/etcd/data"
   --listen-client-urls=http://127.0.0.1:2379
@@ -94,7 +99,7 @@ render() {
     case $name in
       PAUSE) value=$(reference pause) ;;
       BUSYBOX) value=$(reference busybox) ;;
-      CNI) value=$(cni_plugins) ;;
+      CNI) value=$INNER_CONFIG/cni-bin ;;
       CONFIG) value=$INNER_CONFIG ;;
       PKI) value=$INNER_PKI ;;
       # Not the inner path: tests look at volumes from the host.
@@ -107,7 +112,8 @@ render() {
 }
 
 write_config() {
-  mkdir -p "$CONFIG/cni" "$STATE/volumes"
+  mkdir -p "$CONFIG/cni" "$CONFIG/cni-bin" "$STATE/volumes"
+  ln -s "$(cni_plugins)"/* "$BIN/network-policies" "$CONFIG/cni-bin/"
   local f
   for f in containerd.toml kubelet.yaml Corefile helper-pod.yaml local-path.json; do
     render "$f" "$CONFIG/$f"
@@ -136,6 +142,7 @@ http_ok() {
 api_ready() { kc get --raw=/readyz; }
 containerd_ready() { ctr_k8s version; }
 proxy_ready() { http_ok 10256 /healthz; }
+policies_ready() { http_ok 10258 /healthz; }
 dns_ready() { http_ok 8181 /ready; }
 
 node_ready() {
@@ -160,6 +167,7 @@ start_services() {
   wait_for 60 "the API server is ready" kube-apiserver api_ready
   start kube-controller-manager "$BIN/kube-controller-manager" "${controller_manager_flags[@]}"
   start kube-scheduler "$BIN/kube-scheduler" "${scheduler_flags[@]}"
+  start network-policies "$BIN/network-policies" "${policies_flags[@]}"
   start kubelet "$BIN/kubelet" "${kubelet_flags[@]}"
   start kube-proxy "$BIN/kube-proxy" "${proxy_flags[@]}"
   start coredns "$BIN/coredns" -conf "$INNER_CONFIG/Corefile"
@@ -169,6 +177,7 @@ start_services() {
   wait_for 60 "the node is ready" kubelet node_ready
   wait_for 60 "namespace default has its service account" kube-controller-manager account_ready
   wait_for 60 "Services are routed" kube-proxy proxy_ready
+  wait_for 60 "NetworkPolicies are enforced" network-policies policies_ready
   wait_for 60 "DNS answers" coredns dns_ready
   wait "$loading" || die "images could not be loaded"
 }
@@ -186,5 +195,5 @@ healthy() {
       ok=1
     }
   done
-  ((ok == 0)) && mounts_intact && containerd_ready >/dev/null && proxy_ready && dns_ready && node_ready
+  ((ok == 0)) && mounts_intact && containerd_ready >/dev/null && proxy_ready && policies_ready && dns_ready && node_ready
 }

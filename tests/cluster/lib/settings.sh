@@ -6,7 +6,7 @@ readonly KUBERNETES=1.34.4 # the same as in go/kubernetes/go.mod, see check.sh
 
 # Several clusters run beside each other when each has a number, up to 63, and a directory of its own.
 readonly NUMBER=${PGHERD_CLUSTER_NUMBER:-0}
-[[ $NUMBER =~ ^[0-9]+$ ]] && ((NUMBER < 64)) || unable "PGHERD_CLUSTER_NUMBER must be 0 to 63, not $NUMBER."
+if [[ ! $NUMBER =~ ^[0-9]+$ ]] || ((NUMBER >= 64)); then unable "PGHERD_CLUSTER_NUMBER must be 0 to 63, not $NUMBER."; fi
 if ((NUMBER)); then BESIDE=-$NUMBER; else BESIDE=; fi
 readonly BESIDE
 
@@ -37,4 +37,4 @@ readonly CGROUP=pgherd-test$BESIDE # the control group of everything that runs
 readonly PKI=$STATE/pki CONFIG=$STATE/config
 
 # In the order in which they start; `down` goes the other way.
-readonly SERVICES=(etcd containerd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns local-path-provisioner)
+readonly SERVICES=(etcd containerd kube-apiserver kube-controller-manager kube-scheduler network-policies kubelet kube-proxy coredns local-path-provisioner)

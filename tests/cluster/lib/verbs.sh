@@ -100,7 +100,7 @@ do_status() {
   done
   if ((bad == 0)); then
     local what
-    for what in api_ready:API proxy_ready:Services dns_ready:DNS node_ready:node; do
+    for what in api_ready:API proxy_ready:Services policies_ready:policies dns_ready:DNS node_ready:node; do
       if "${what%%:*}" >/dev/null 2>&1; then
         printf '%-26s ready\n' "${what##*:}"
       else

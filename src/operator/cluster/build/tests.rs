@@ -17,7 +17,7 @@ fn plan(cluster: &Cluster) -> Plan {
 }
 
 fn built(cluster: &Cluster, objects: &ClusterObjects, now: Timestamp) -> Desired {
-    build(cluster, objects, &plan(cluster), now, &mut rand::rng()).unwrap()
+    build(cluster, objects, &plan(cluster), None, now, &mut rand::rng()).unwrap()
 }
 
 /// The objects as they would be found afterwards.
@@ -43,6 +43,30 @@ fn a_cluster_of_one_instance_consists_of_these_objects() {
     });
     insta::assert_yaml_snapshot!("access", (desired.service_account, desired.role, desired.role_binding));
     assert!(desired.disruption_budgets.is_empty(), "one instance must not block draining its node");
+}
+
+#[test]
+fn the_policy_of_a_cluster_lets_through_what_it_needs() {
+    let network = Network { client_namespaces: None, api_server_ports: [443, 6443].into() };
+    let policies = |network: &Network| {
+        let cluster = test_support::cluster();
+        let plan = plan(&cluster);
+        let objects = ClusterObjects::default();
+        let mut desired = build(&cluster, &objects, &plan, Some(network), now(), &mut rand::rng()).unwrap();
+        desired.network_policies.remove(0)
+    };
+    insta::assert_yaml_snapshot!("network_policy", policies(&network));
+    let clients = |namespaces: &[&str]| {
+        let namespaces = namespaces.iter().map(|name| (*name).to_owned()).collect();
+        let policy = policies(&Network { client_namespaces: Some(namespaces), ..network.clone() });
+        json!(policy.spec.unwrap().ingress.unwrap()[1].from)
+    };
+    assert_eq!(clients(&[]), json!([{"podSelector": {}}]));
+    let listed = json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["shop", "desk"]});
+    assert_eq!(
+        clients(&["shop", "desk"]),
+        json!([{"podSelector": {}}, {"namespaceSelector": {"matchExpressions": [listed]}}])
+    );
 }
 
 #[test]
