@@ -1,7 +1,11 @@
 //! Takes the steps that [`super::rollout`] and [`super::restart`] have decided on.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Resource as _, ResourceExt as _,
@@ -176,15 +180,20 @@ async fn restart_waiting(
     let primary = members.iter().find(|member| member.role == Some(Role::Primary));
     let started = primary.and_then(|member| objects.pods.get(&member.pod)).map(start).unwrap_or_default();
     let awaited = |member: &Member| waits_for(member, &started);
-    let mut done = BTreeSet::new();
+    let now = Timestamp::now();
+    let (mut done, mut attempts) = (BTreeSet::new(), BTreeMap::new());
     for pod in &pods {
         let Some(stamp) = pod.annotations().get(labels::RESTARTED_FOR) else { continue };
         let name = pod.name_any();
         match members.iter().find(|member| member.pod == name).and_then(awaited) {
-            Some(wanted) if wanted == *stamp => {
-                done.insert(name);
+            Some(wanted) => {
+                if let Some(attempt) = Attempt::read(stamp).filter(|attempt| attempt.digest == wanted) {
+                    if attempt.settles(now) {
+                        done.insert(name.clone());
+                    }
+                    attempts.insert(name, attempt.number);
+                }
             }
-            Some(_) => {}
             None => note(client, cluster, pod, None).await?,
         }
     }
@@ -199,7 +208,9 @@ async fn restart_waiting(
             match control::ask(client, cluster, &pod, Request::Restart { member: &pod }).await? {
                 Answer::Done => {
                     let told = members.iter().find(|member| member.pod == pod);
-                    if let (Some(seen), Some(stamp)) = (objects.pods.get(&pod), told.and_then(awaited)) {
+                    if let (Some(seen), Some(digest)) = (objects.pods.get(&pod), told.and_then(awaited)) {
+                        let number = attempts.get(&pod).copied().unwrap_or_default() + 1;
+                        let stamp = Attempt { digest, number, at: now }.to_string();
                         note(client, cluster, seen, Some(&stamp)).await?;
                     }
                     let names = told.map(parameters).unwrap_or_default();
@@ -219,6 +230,39 @@ async fn restart_waiting(
         }
     };
     Ok(Some(Pending { reason: "PendingRestart", message }))
+}
+
+/// How often a restart for the same is tried. A replica takes up less of a bound parameter only once it has replayed that its
+/// primary has less, which may be a moment after its restart.
+const ATTEMPTS: u32 = 3;
+/// How long Patroni has to tell what came of one.
+const SETTLING: SignedDuration = SignedDuration::from_mins(1);
+
+/// A restart, as it is noted on its pod: what it was for, the how many-th of them it was, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Attempt {
+    digest: String,
+    number: u32,
+    at: Timestamp,
+}
+
+impl Attempt {
+    fn read(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let (digest, number, at) = (words.next()?, words.next()?, words.next()?);
+        Some(Self { digest: digest.to_owned(), number: number.parse().ok()?, at: at.parse().ok()? })
+    }
+
+    /// Whether there is to be no other one for now.
+    fn settles(&self, now: Timestamp) -> bool {
+        self.number >= ATTEMPTS || now.duration_since(self.at) < SETTLING
+    }
+}
+
+impl std::fmt::Display for Attempt {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {} {}", self.digest, self.number, self.at)
+    }
 }
 
 /// Which parameters a restart was for.
@@ -265,4 +309,20 @@ async fn note(client: &Client, cluster: &Cluster, pod: &Pod, stamp: Option<&str>
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     ignore_missing(pods.patch_metadata(&pod.name_any(), &params, &Patch::Merge(&patch)).await)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_in_vain_is_repeated_a_few_times_and_not_at_once() {
+        let at: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let attempt = |number| Attempt { digest: "ab12".to_owned(), number, at };
+        assert_eq!(Attempt::read(&attempt(2).to_string()), Some(attempt(2)));
+        assert_eq!(Attempt::read("ab12"), None, "what earlier versions wrote is as good as nothing");
+        let later = at + SignedDuration::from_secs(61);
+        assert!(attempt(1).settles(at) && !attempt(1).settles(later));
+        assert!(attempt(3).settles(later));
+    }
 }
