@@ -24,6 +24,8 @@ pub enum Code {
     VolumeGrowth,
     /// Images can be pulled.
     ImagePull,
+    /// The bucket for backups.
+    Bucket,
     /// Namespaces are there, or can be made.
     Namespaces,
     /// What pods may do there.
@@ -55,6 +57,7 @@ impl Code {
             Self::VolumeBinding => "PG-STORAGE-03",
             Self::VolumeGrowth => "PG-STORAGE-04",
             Self::ImagePull => "PG-IMAGE-01",
+            Self::Bucket => "PG-BACKUP-01",
             Self::Namespaces => "PG-NAMESPACE-01",
             Self::PodSecurity => "PG-NAMESPACE-02",
             Self::Quota => "PG-NAMESPACE-03",
@@ -76,6 +79,7 @@ impl Code {
                 "Storage"
             }
             Self::ImagePull => "Images",
+            Self::Bucket => "Backups",
             Self::Namespaces | Self::PodSecurity | Self::Quota | Self::LimitRange => "Namespaces",
             Self::Installations | Self::OtherOperator | Self::Definitions | Self::Names => "Neighbours",
         }
@@ -116,6 +120,10 @@ impl Code {
             Self::ImagePull => {
                 "Images can be pulled where they will be, with the inventory's pull secrets: `pgherd check --probe` \
                  makes a pod for each image and namespace, and removes it. It tells about the node that the pod got."
+            }
+            Self::Bucket => {
+                "The bucket in `[s3]` is there and takes the key. It is asked from the machine that runs the check, \
+                 whose network may be another one than the pods'. Left out where the inventory names no bucket."
             }
             Self::Namespaces => {
                 "The namespaces of the inventory exist and aren't being deleted, or will be made by the installation."

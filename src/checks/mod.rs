@@ -8,7 +8,10 @@ mod namespaces;
 mod neighbours;
 mod probe;
 pub mod rights;
+mod s3;
 mod storage;
+
+use std::path::Path;
 
 use jiff::Timestamp;
 use kube::api::DynamicObject;
@@ -103,6 +106,8 @@ pub struct Subject<'a> {
     pub catalogue: &'a Catalogue,
     /// Files that the inventory names.
     pub files: &'a Files,
+    /// The folder that their paths are relative to.
+    pub folder: &'a Path,
 }
 
 impl Subject<'_> {
@@ -125,7 +130,7 @@ impl Subject<'_> {
 /// # Errors
 /// When the roles can't be rendered. What can't be looked at is a finding.
 pub async fn run(subject: Subject<'_>, probe: Option<&Probe>) -> Result<Vec<Finding>, roles::Error> {
-    let Subject { connection, inventory, files, .. } = subject;
+    let Subject { connection, inventory, files, folder, .. } = subject;
     let client = &connection.client;
     let objects = subject.objects()?;
     let probed = async {
@@ -134,15 +139,16 @@ pub async fn run(subject: Subject<'_>, probe: Option<&Probe>) -> Result<Vec<Find
             None => probe::unasked(),
         }
     };
-    let (server, rights, storage, namespaces, neighbours, probed) = tokio::join!(
+    let (server, rights, storage, namespaces, neighbours, probed, bucket) = tokio::join!(
         cluster::check(connection),
         rights::check(client, inventory, &objects),
         storage::check(client, inventory),
         namespaces::check(client, inventory, &objects),
         neighbours::check(client, inventory, &objects),
         probed,
+        s3::check(&inventory.s3, folder),
     );
-    let mut findings = [server, rights, storage, namespaces, neighbours, probed].concat();
+    let mut findings = [server, rights, storage, namespaces, neighbours, probed, bucket].concat();
     findings.sort_by_key(|finding| finding.code);
     Ok(findings)
 }

@@ -82,7 +82,13 @@ impl Args {
         let catalogue = self.roles.catalogue()?;
         let files = context.files(inventory)?;
         let connection = context.connection().await?;
-        let subject = Subject { connection, inventory, catalogue: &catalogue, files: &files };
+        let subject = Subject {
+            connection,
+            inventory,
+            catalogue: &catalogue,
+            files: &files,
+            folder: context.inventory_folder(),
+        };
         if self.role {
             return print_roles(context, subject, self.user).await;
         }

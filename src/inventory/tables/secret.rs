@@ -1,6 +1,6 @@
 //! Secrets: where they are, and only as long as nobody looks themselves.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
@@ -25,6 +25,28 @@ pub enum SecretSource {
     Plain(SecretString),
     /// It was in the inventory itself, and this is not the inventory but what was kept of it.
     Kept,
+}
+
+impl SecretSource {
+    /// The secret itself. Files are relative to `folder`, where the inventory is.
+    ///
+    /// # Errors
+    /// When it isn't where it should be; says where, and nothing of it.
+    pub fn read(&self, folder: &Path) -> Result<SecretString, String> {
+        match self {
+            Self::File(path) => {
+                let text =
+                    fs_err::read_to_string(folder.join(path.as_str())).map_err(|error| error.to_string())?;
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                Ok(SecretString::from(text.strip_suffix('\r').unwrap_or(text)))
+            }
+            Self::Environment(name) => std::env::var(name.as_str())
+                .map(SecretString::from)
+                .map_err(|_| format!("the variable {name} isn't set")),
+            Self::Plain(secret) => Ok(secret.clone()),
+            Self::Kept => Err("it was in the inventory, and isn't kept in the record".to_owned()),
+        }
+    }
 }
 
 impl fmt::Debug for SecretSource {
