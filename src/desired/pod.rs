@@ -42,7 +42,7 @@ pub fn spec(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Po
     let mut containers = vec![database(cluster, set)];
     containers.extend(set.containers.iter().cloned());
     PodSpec {
-        init_containers: Some(vec![startup(cluster, set)]),
+        init_containers: Some(vec![startup(cluster, set, instance)]),
         containers,
         volumes: Some(volumes::build(cluster, set, instance)),
         service_account_name: Some(cluster.names.instance_access()),
@@ -56,7 +56,7 @@ pub fn spec(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Po
         affinity: set.affinity.clone(),
         tolerations: (!set.tolerations.is_empty()).then(|| set.tolerations.clone()),
         priority_class_name: set.priority_class_name.clone(),
-        topology_spread_constraints: spread(cluster, &set.topology_spread_constraints, instances(cluster)),
+        topology_spread_constraints: spread(cluster, &set.topology_spread_constraints, &instances(cluster)),
         ..PodSpec::default()
     }
 }
@@ -90,13 +90,13 @@ pub(super) fn pod_security(cluster: &Cluster) -> PodSecurityContext {
     }
 }
 
-fn startup(cluster: &Cluster, set: &InstanceSet) -> Container {
+fn startup(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Container {
     Container {
         name: STARTUP_CONTAINER.to_owned(),
         image: Some(cluster.image.clone()),
         image_pull_policy: cluster.image_pull_policy.clone(),
         command: Some(scripts::startup()),
-        env: Some(location(cluster, set).into_iter().chain(adopted(cluster)).collect()),
+        env: Some(location(cluster, set).into_iter().chain(adopted(cluster, set, instance)).collect()),
         resources: Some(set.resources.clone()),
         security_context: Some(container_security()),
         // What the script complains of is what `kubectl describe` and pgherd show.
@@ -180,8 +180,11 @@ fn probes(cluster: &Cluster) -> [Probe; 3] {
 }
 
 /// Where they were on volumes that were taken over.
-fn adopted(cluster: &Cluster) -> Vec<EnvVar> {
-    let Some(adoption) = &cluster.adoption else { return Vec::new() };
+fn adopted(cluster: &Cluster, set: &InstanceSet, instance: &InstanceName) -> Vec<EnvVar> {
+    let adoption = cluster.adoption.as_ref();
+    let Some(adoption) = adoption.filter(|adoption| adoption.data.claim == set.data_claim(instance)) else {
+        return Vec::new();
+    };
     let directory = |volume: &AdoptedVolume| volume.directory.clone();
     let data = directory(&adoption.data).map(|directory| value("ADOPTED_DATA", &directory));
     let log = adoption.log.as_ref().and_then(directory).map(|directory| value("ADOPTED_LOG", &directory));
@@ -230,7 +233,7 @@ fn instances(cluster: &Cluster) -> LabelSelector {
 pub(super) fn spread(
     cluster: &Cluster,
     own: &[TopologySpreadConstraint],
-    selector: LabelSelector,
+    selector: &LabelSelector,
 ) -> Option<Vec<TopologySpreadConstraint>> {
     let mut constraints = own.to_vec();
     if !cluster.disable_default_pod_scheduling {

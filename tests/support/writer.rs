@@ -92,7 +92,7 @@ impl<'a> Writer<'a> {
                         read += 1;
                         let Some(attempt) = Attempt::parse(&line) else { continue };
                         sender.send_modify(|attempts: &mut Arc<Vec<Attempt>>| {
-                            Arc::make_mut(attempts).push(attempt)
+                            Arc::make_mut(attempts).push(attempt);
                         });
                     }
                 }

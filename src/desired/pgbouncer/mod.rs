@@ -206,7 +206,7 @@ fn pod_spec(cluster: &Cluster, pgbouncer: &PgBouncer) -> PodSpec {
         topology_spread_constraints: pod::spread(
             cluster,
             &pgbouncer.topology_spread_constraints,
-            meta::selector(selector(cluster)),
+            &meta::selector(selector(cluster)),
         ),
         ..PodSpec::default()
     }

@@ -193,7 +193,11 @@ async fn bring_about(
     let observed = instances::observe(&objects);
     let (plan, desired) = {
         let mut rng = rand::rng();
-        let plan = instances::plan(cluster, &observed, &mut rng);
+        let mut plan = instances::plan(cluster, &observed, &mut rng);
+        if cluster.adoption.is_some() && patroni::system_identifier(cluster, &objects).is_none() {
+            // An instance without data would make a database of its own, and be faster.
+            plan.keep.retain(|(name, _)| observed.contains_key(name));
+        }
         let desired = build::build(cluster, &objects, &plan, environment.network.as_ref(), now, &mut rng)?;
         (plan, desired)
     };

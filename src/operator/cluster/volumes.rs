@@ -61,7 +61,7 @@ pub(super) fn set_of<'a>(
         log: log.filter(|name| *name != instance.wal_volume()),
     };
     if retiring_wal || adopted != AdoptedClaims::default() {
-        Cow::Owned(InstanceSet { retiring_wal, adopted, ..set.clone() })
+        Cow::Owned(InstanceSet { adopted, retiring_wal, ..set.clone() })
     } else {
         Cow::Borrowed(set)
     }

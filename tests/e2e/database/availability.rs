@@ -68,7 +68,7 @@ impl Fault {
             }
             Self::PatroniKilled => kill(installation, &primary, KILL_PATRONI),
             Self::PostgresKilled => {
-                kill(installation, &primary, "kill -9 $(head -n1 $PGDATA/postmaster.pid)")
+                kill(installation, &primary, "kill -9 $(head -n1 $PGDATA/postmaster.pid)");
             }
             Self::StatefulSetDeleted => {
                 let sets: Api<StatefulSet> =
@@ -131,7 +131,7 @@ fn kill(installation: &Installation, pod: &str, script: &str) {
     assert!(matches!(ran.code, Some(0 | 137)), "{ran}");
 }
 
-fn with(name: &str, change: Value) -> Value {
+fn with(name: &str, change: &Value) -> Value {
     let mut description = described(name, 3);
     description["spec"]["patroni"] = json!({"dynamicConfiguration": change});
     description
@@ -190,7 +190,7 @@ async fn soak_of_primaries_that_are_lost() {
     let faults: &[Fault] = if rounds.is_some() { &Fault::ALL } else { &[Fault::PodKilled] };
     for synchronous in modes {
         let name = if *synchronous { "careful" } else { "quick" };
-        installation.describe(&with(name, json!({"synchronous_mode": synchronous}))).await;
+        installation.describe(&with(name, &json!({"synchronous_mode": synchronous}))).await;
         installation.ready(name).await;
         whole(&installation, name).await;
         let mut writer = Writer::start(&installation, name).await;
@@ -220,7 +220,7 @@ async fn soak_of_primaries_that_are_lost() {
 async fn a_parameter_that_needs_a_restart_costs_a_client_one_reconnection() {
     let Some(installation) = Installation::new("buffers").await else { return };
     installation.succeed(&["install", "-y"]);
-    installation.describe(&with("rhino", json!({"synchronous_mode": true}))).await;
+    installation.describe(&with("rhino", &json!({"synchronous_mode": true}))).await;
     installation.ready("rhino").await;
     whole(&installation, "rhino").await;
     let mut writer = Writer::start(&installation, "rhino").await;

@@ -1,7 +1,7 @@
 //! A pooler in front of a cluster: reached by an application that trusts nobody, reconfigured, and taken away.
 
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret};
-use kube::{Api, ResourceExt as _, api::ListParams};
+use kube::{Api, ResourceExt, api::ListParams};
 use pgherd::{
     api::conditions,
     k8s::wait::{self, Look},
@@ -102,7 +102,7 @@ async fn available(installation: &Installation) {
 
 async fn names(installation: &Installation) -> Vec<String> {
     let selector = ListParams::default().labels(&format!("{PREFIX}/cluster=rhino,{PREFIX}/role=pgbouncer"));
-    installation.pods().list(&selector).await.unwrap().iter().map(|pod| pod.name_any()).collect()
+    installation.pods().list(&selector).await.unwrap().iter().map(ResourceExt::name_any).collect()
 }
 
 /// What a query through the pooler's Service answers, with its certificate verified.

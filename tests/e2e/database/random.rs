@@ -154,14 +154,14 @@ async fn soak_of_random_changes() {
         }
         let begun = std::time::Instant::now();
         loop {
-            let (changed, new) = (shapes(&installation, &name).await, shapes(&installation, &fresh).await);
-            if changed == new {
+            let (one, other) = (shapes(&installation, &name).await, shapes(&installation, &fresh).await);
+            if one == other {
                 break;
             }
             if begun.elapsed() > PATIENCE {
                 let ids = |shapes: &BTreeMap<String, Value>| shapes.keys().cloned().collect::<Vec<_>>();
-                assert_eq!(ids(&changed), ids(&new), "seed {seed}, round {round}: {choices:?}");
-                assert_eq!(changed, new, "seed {seed}, round {round}: {choices:?}");
+                assert_eq!(ids(&one), ids(&other), "seed {seed}, round {round}: {choices:?}");
+                assert_eq!(one, other, "seed {seed}, round {round}: {choices:?}");
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

@@ -113,7 +113,7 @@ async fn each_request_for_a_switchover_is_answered_once() {
         "{refused}"
     );
     let done = of(&["switchover", "-y", "-o", "json"]);
-    let taken: serde_json::Value = serde_json::from_str(&done.stdout).expect(&done.to_string());
+    let taken: serde_json::Value = serde_json::from_str(&done.stdout).expect(&done.stdout);
     assert_eq!((&taken["from"], &taken["to"]), (&json!(back), &json!(target)), "{done}");
     handed_over(&installation, &first, &second).await;
     settled(&installation, "rhino").await;
