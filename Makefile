@@ -39,8 +39,8 @@ lint: ## formatting, lints, dependencies, scripts
 	@tests/lint.sh
 
 .PHONY: soak
-soak: ## long campaigns: an operator killed again and again; SEED=… and ROUNDS=… choose
-	@PGHERD_SEED='$(or $(SEED),1)' PGHERD_ROUNDS='$(or $(ROUNDS),20)' tests/run.sh --test e2e -- soak
+soak: ## long campaigns: operators killed, descriptions changed at random, primaries lost; SEED=… and ROUNDS=… choose
+	@RUST_TEST_THREADS=1 PGHERD_SEED='$(or $(SEED),1)' PGHERD_ROUNDS='$(or $(ROUNDS),20)' tests/run.sh --test e2e -- soak
 
 .PHONY: bench
 bench: ## measure checking an inventory, then installing, creating and running on the test cluster
