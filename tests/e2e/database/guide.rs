@@ -319,6 +319,17 @@ async fn certificates(reader: &Reader) {
         mapped("hippo.tls"),
         mapped("hippo-replication.tls")
     );
+    // Replicas and primary have to change at the same time: neither trusts the other's new authority.
+    reader.apply(&set("instance2", 2, "10Gi", ""), &format!("{own}  shutdown: true\n"));
+    let stopped = |cluster: &_| {
+        let message = condition_is(cluster, conditions::READY, "False")?;
+        if message.contains("shutdown") { Ok(()) } else { Err(message) }
+    };
+    installation.until("hippo", stopped).await;
+    let begun = std::time::Instant::now();
+    while !reader.get("pods", &format!(",{PREFIX}/instance")).is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "pods of a cluster that is shut down");
+    }
     reader.apply(&set("instance2", 2, "10Gi", ""), &own);
     reader.done().await;
     let primary = installation.primary("hippo").await;
