@@ -10,6 +10,7 @@ mod interruption;
 mod life;
 mod pgbouncer;
 mod random;
+mod renewal;
 mod rollout;
 mod standby;
 mod volumes;
