@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api,
-    api::{Patch, PatchParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use pgherd::api::{conditions, postgres_cluster::PostgresCluster};
 use serde_json::json;
@@ -77,5 +77,9 @@ async fn files_tablespaces_and_the_first_sql_are_there() {
     installation.until_volumes(6).await;
     installation.delete("rhino").await;
     installation.until_volumes(0).await;
+    // A namespace with anything of somebody else's stays.
+    for name in ["services", "beginning"] {
+        config_maps.delete(name, &DeleteParams::default()).await.unwrap();
+    }
     installation.uninstall();
 }

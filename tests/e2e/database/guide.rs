@@ -111,6 +111,9 @@ async fn the_chapters_of_the_guide_come_true() {
     certificates(&reader).await;
 
     reader.installation.delete("hippo").await;
+    for name in ["hippo.tls", "hippo-replication.tls"] {
+        reader.installation.secrets().delete(name, &DeleteParams::default()).await.unwrap();
+    }
     reader.installation.uninstall();
 }
 

@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, ResourceExt as _, api::PostParams};
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, PostParams},
+};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
@@ -171,6 +174,7 @@ async fn soak_of_random_changes() {
         }
         operator.kill();
     }
+    config_maps.delete("files", &DeleteParams::default()).await.unwrap();
     installation.uninstall();
 }
 
