@@ -8,7 +8,7 @@
     if [ "$now" != "$seen" ]; then
       seen=$now
       kill -HUP "$$" || :
-      server=$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null) && kill -HUP "$server" || :
+      if server=$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null); then kill -HUP "$server" || :; fi
     fi
   done
 ) &

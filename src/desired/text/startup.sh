@@ -57,7 +57,7 @@ done
 # PostgreSQL wants a directory of its own, which the root of a volume is not.
 for volume in /tablespaces/*; do
   [ -d "$volume" ] || continue
-  mkdir -p "$volume/data" && chmod 700 "$volume/data" ||
+  { mkdir -p "$volume/data" && chmod 700 "$volume/data"; } ||
     fail "user $uid of groups $(id -G) can't make a directory in $volume: $(ls -ldn "$volume")"
 done
 
