@@ -55,6 +55,8 @@ pub struct Cluster {
     pub sets: Vec<InstanceSet>,
     /// Roles to create.
     pub users: Vec<User>,
+    /// Whether each of them gets a schema of its own in its databases.
+    pub user_schemas: bool,
     /// `spec.config.parameters`.
     pub parameters: Parameters,
     /// Files to mount below `/etc/postgres`.

@@ -89,6 +89,7 @@ fn asked(cluster: &Cluster, set: &InstanceSet) -> Value {
         files,
         // What follows reaches PostgreSQL through Patroni or SQL.
         users: _,
+        user_schemas: _,
         parameters: _,
         hba_rules: _,
         service: _,

@@ -22,6 +22,9 @@ pub fn identifier(name: &str) -> String {
     escape::escape_identifier(name)
 }
 
+/// Schemas that never become a user's own, whatever the user is called.
+const SHARED_SCHEMAS: [&str; 3] = ["public", "pgbouncer", "monitor"];
+
 /// A role that has to exist, and the databases that it may use.
 #[derive(Clone, Debug)]
 pub struct RoleStatement {
@@ -33,6 +36,8 @@ pub struct RoleStatement {
     pub options: RoleOptions,
     /// Databases that are created when they are missing.
     pub databases: Vec<String>,
+    /// Whether it gets a schema of its own name in each of them, which is the first place where its tables are looked for.
+    pub own_schema: bool,
 }
 
 /// What [`roles_and_databases`] prints last when the image lacks the audit library.
@@ -95,6 +100,10 @@ pub fn roles_and_databases(roles: &[RoleStatement]) -> SecretString {
         for role in roles.iter().filter(|role| role.databases.iter().any(|own| own == database)) {
             // From PostgreSQL 15 on only a database's owner may create tables in "public" without this.
             let _ = writeln!(script, "GRANT USAGE, CREATE ON SCHEMA public TO {};", identifier(&role.name));
+            if role.own_schema && !SHARED_SCHEMAS.contains(&role.name.as_str()) {
+                let name = identifier(&role.name);
+                let _ = writeln!(script, "CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name};");
+            }
         }
     }
     let _ = writeln!(
@@ -210,6 +219,7 @@ mod tests {
             verifier: SecretString::from("SCRAM-SHA-256$4096:c2FsdA==$a:b"),
             options: RoleOptions::parse(options).unwrap(),
             databases: databases.iter().map(|name| (*name).to_owned()).collect(),
+            own_schema: false,
         }
     }
 
@@ -220,6 +230,15 @@ mod tests {
             role("keeper", "CREATEDB NOLOGIN", &[]),
         ]);
         insta::assert_snapshot!(script.expose_secret());
+    }
+
+    #[test]
+    fn a_user_gets_a_schema_of_its_own_in_its_databases_if_asked_for() {
+        let own = |name| RoleStatement { own_schema: true, ..role(name, "", &["zoo"]) };
+        let script = roles_and_databases(&[own("keeper"), own("public"), role("visitor", "", &["zoo"])]);
+        let made: Vec<&str> =
+            script.expose_secret().lines().filter(|line| line.starts_with("CREATE SCHEMA")).collect();
+        assert_eq!(made, [r#"CREATE SCHEMA IF NOT EXISTS "keeper" AUTHORIZATION "keeper";"#]);
     }
 
     #[test]

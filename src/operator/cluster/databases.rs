@@ -37,6 +37,7 @@ pub(super) fn wanted(cluster: &Cluster, desired: &Desired, system_identifier: &s
                 verifier: user_secret::stored_verifier(secret)?,
                 options: user.options.clone(),
                 databases: user.databases.clone(),
+                own_schema: cluster.user_schemas,
             })
         })
         .collect();

@@ -7,10 +7,13 @@ use k8s_openapi::api::core::v1::LocalObjectReference;
 use kube::{Resource, ResourceExt};
 
 use crate::{
-    api::postgres_cluster::{
-        AuthenticationRule, DataSource, InstanceSet as InstanceSetSpec, PasswordType, Patroni as PatroniSpec,
-        PgBouncer as PgBouncerSpec, PostgresCluster, Standby as StandbySpec, TablespaceVolume,
-        User as UserSpec, VolumeSource,
+    api::{
+        labels,
+        postgres_cluster::{
+            AuthenticationRule, DataSource, InstanceSet as InstanceSetSpec, PasswordType,
+            Patroni as PatroniSpec, PgBouncer as PgBouncerSpec, PostgresCluster, Standby as StandbySpec,
+            TablespaceVolume, User as UserSpec, VolumeSource,
+        },
     },
     desired::cluster::{
         AdoptedClaims, AdoptedVolume, Adoption, Cluster, ExtraMetadata, InstanceSet, Patroni, PgBouncer,
@@ -127,6 +130,10 @@ pub fn validate(resource: &PostgresCluster, images: &DefaultImages) -> Result<Cl
             .map(|(index, set)| instance_set(&name, index, set, &mut problems))
             .collect(),
         users: users(&name, spec.users.as_deref(), &mut problems),
+        user_schemas: resource
+            .annotations()
+            .get(labels::AUTO_CREATE_USER_SCHEMA)
+            .is_some_and(|value| value.eq_ignore_ascii_case("true")),
         parameters: spec
             .config
             .iter()

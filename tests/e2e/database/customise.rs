@@ -36,12 +36,17 @@ async fn files_tablespaces_and_the_first_sql_are_there() {
     instances["tablespaceVolumes"] = json!([{"name": "fast", "dataVolumeClaimSpec": claim}]);
     description["spec"]["config"] = json!({"files": [{"configMap": {"name": "services"}}]});
     description["spec"]["databaseInitSQL"] = json!({"name": "beginning", "key": "init.sql"});
+    description["metadata"]["annotations"] =
+        json!({"postgres-operator.crunchydata.com/autoCreateUserSchema": "true"});
     installation.describe(&description).await;
     installation.ready("rhino").await;
     let primary = installation.primary("rhino").await;
     let file = installation
         .kubectl(&["exec", &primary, "-c", "database", "--", "cat", "/etc/postgres/pg_service.conf"], "");
     assert!(file.stdout.contains("host=elsewhere"), "{file}");
+
+    let own = "\\c rhino\nSELECT nspowner::regrole FROM pg_namespace WHERE nspname = 'rhino'";
+    assert_eq!(installation.sql(&primary, own), "rhino");
 
     // SQL that fails is told without what it says, and runs once it is right.
     let look = |cluster: &PostgresCluster| {
