@@ -129,11 +129,11 @@ async fn bad_descriptions_are_refused_with_the_field_that_is_wrong() {
     // What no schema can know is told in the status, and nothing is created.
     let mut unknown = described("hippo", 1);
     unknown["spec"]["postgresVersion"] = json!(13);
-    unknown["spec"]["standby"] = json!({"enabled": true, "host": "elsewhere"});
+    unknown["spec"]["standby"] = json!({"enabled": true});
     installation.describe(&unknown).await;
     let message = installation.until("hippo", |cluster| condition_is(cluster, "Accepted", "False")).await;
     assert!(message.contains("spec.image: name an image with PostgreSQL 13"), "{message}");
-    assert!(message.contains("spec.standby"), "{message}");
+    assert!(message.contains("spec.standby.host"), "{message}");
     let made = installation.belongings("hippo").await;
     assert!(made.is_empty(), "{:?}", made.keys());
     installation.delete("hippo").await;
