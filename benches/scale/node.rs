@@ -64,8 +64,6 @@ impl FakeNode {
         command.arg(format!("--node-lease-duration-seconds={LEASE}"));
         command.arg(format!("--node-ip={address}")).arg(format!("--node-port={port}"));
         command.arg(format!("--server-address={address}:{port}"));
-        // With an etcd that is too old for it, kwok would see new pods only every half minute.
-        command.env("KUBE_FEATURE_WatchListClient", "false");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.into_parts().0);
         let nodes: Api<Node> = Api::all(client.clone());
         let node = json!({
