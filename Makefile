@@ -46,6 +46,10 @@ soak: ## long campaigns: operators killed, descriptions changed at random, prima
 bench: ## measure checking an inventory, then installing, creating and running on the test cluster
 	@tests/run.sh bench
 
+.PHONY: bench-scale
+bench-scale: ## measure the operator with many clusters whose pods are not real; CLUSTERS=10,100,500 says how many
+	@CLUSTERS='$(or $(CLUSTERS),10,100,500)' tests/run.sh bench-scale
+
 .PHONY: cluster-up
 cluster-up: ## start the test cluster, or repair it
 	@$(CLUSTER) up

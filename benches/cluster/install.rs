@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    path::Path,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -16,7 +17,7 @@ use pgherd::{
     k8s::wait,
     roles::{self, Catalogue, Files, Live, record},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::site::{PATIENCE, Site};
 
@@ -61,17 +62,16 @@ impl Definitions {
 }
 
 /// Seconds that `pgherd install` takes, from the start of the program to its end.
-pub(crate) async fn by_pgherd(site: &Site) -> anyhow::Result<f64> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgherd"));
+pub(crate) async fn by_pgherd(site: &Site, program: &Path) -> anyhow::Result<f64> {
+    let mut command = Command::new(program);
     command.args(["install", "-y", "-i"]).arg(site.file.path());
     let begun = Instant::now();
     tokio::task::spawn_blocking(move || finish(command, None)).await??;
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// Seconds that kubectl takes to apply the objects of the same installation and to wait for the Deployment. They are
-/// rendered before the clock starts.
-pub(crate) async fn by_kubectl(site: &Site) -> anyhow::Result<f64> {
+/// The objects of an installation, as `pgherd render` writes them.
+pub(crate) fn objects(site: &Site) -> anyhow::Result<Vec<Value>> {
     let live = Live { certificates: Some(Stored::default()), ..Live::unseen(&site.inventory) };
     let components = roles::components(
         &Catalogue::load(None)?,
@@ -80,8 +80,14 @@ pub(crate) async fn by_kubectl(site: &Site) -> anyhow::Result<f64> {
         &live,
         Timestamp::now(),
     )?;
-    let objects: Vec<_> = components.iter().flat_map(|component| &component.objects).collect();
-    let manifest = serde_json::to_vec(&json!({"apiVersion": "v1", "kind": "List", "items": objects}))?;
+    let objects = components.iter().flat_map(|component| &component.objects);
+    objects.map(|object| Ok(serde_json::to_value(object)?)).collect()
+}
+
+/// Seconds that kubectl takes to apply the objects of the same installation and to wait for the Deployment. They are
+/// rendered before the clock starts.
+pub(crate) async fn by_kubectl(site: &Site) -> anyhow::Result<f64> {
+    let manifest = serde_json::to_vec(&json!({"apiVersion": "v1", "kind": "List", "items": objects(site)?}))?;
     let (home, deployment) = (site.home().to_owned(), site.inventory.installation.name.to_string());
     let begun = Instant::now();
     tokio::task::spawn_blocking(move || {
@@ -96,20 +102,20 @@ pub(crate) async fn by_kubectl(site: &Site) -> anyhow::Result<f64> {
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// Runs a program to its end; what it said is shown when it failed.
-fn finish(mut command: Command, input: Option<&[u8]>) -> anyhow::Result<()> {
+/// Runs a program to its end, and gives what it wrote; that is shown when it failed.
+pub(crate) fn finish(mut command: Command, input: Option<&[u8]>) -> anyhow::Result<String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(input.unwrap_or_default())?;
     }
     let output = child.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     anyhow::ensure!(
         output.status.success(),
-        "{command:?} ended with {}:\n{}{}",
+        "{command:?} ended with {}:\n{said}{}",
         output.status,
-        String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(())
+    Ok(said)
 }

@@ -3,10 +3,12 @@
 //! Everything printed comes from one run. It makes namespaces of its own (`bench-…`), one after the other, and removes
 //! each. What others have in the same cluster is left alone.
 
+mod ansible;
 mod create;
 mod install;
 mod process;
 mod report;
+mod sample;
 mod site;
 
 use std::{io::Write as _, path::PathBuf, time::Duration};
@@ -15,13 +17,13 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use pgherd::k8s::client::{Connection, Target};
 
-use self::{report::Report, site::Site};
+use self::{ansible::Ansible, report::Report, site::Site};
 
 /// What to measure, and how often.
 #[derive(Debug, clap::Parser)]
 #[command(name = "cluster")]
 struct Args {
-    /// Installations by pgherd and by kubectl each
+    /// Installations by pgherd, by kubectl and by Ansible each
     #[arg(long, default_value_t = 3)]
     installs: usize,
     /// Database clusters to create
@@ -33,6 +35,9 @@ struct Args {
     /// The operator's image, if it isn't the one of inventory/minimal.toml
     #[arg(long)]
     image: Option<String>,
+    /// The program that installs, if it isn't the one that was built with the benchmark
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_pgherd"), hide_default_value = true)]
+    program: PathBuf,
     /// The file for the results as JSON [default: bench.json beside the built programs]
     #[arg(long)]
     json: Option<PathBuf>,
@@ -61,6 +66,14 @@ async fn measure(args: &Args) -> anyhow::Result<Report> {
     let client = connection.client.clone();
     let definitions = install::Definitions::look(&client).await?;
     let mut report = Report::new(&connection.version, definitions.in_every_run());
+    let ansible = Ansible::prepare()?;
+    match &ansible {
+        Ok(ready) => report.ansible.versions = Some(ready.versions.clone()),
+        Err(reason) => {
+            tell(&format!("Ansible is left out: {reason}"));
+            report.ansible.left_out = Some(reason.clone());
+        }
+    }
     for run in 1..=args.installs {
         let floor = Site::new(&client, &format!("bench-floor-{run}"), args.image.as_deref())?;
         let seconds = floor.used(install::by_kubectl(&floor)).await?;
@@ -69,10 +82,17 @@ async fn measure(args: &Args) -> anyhow::Result<Report> {
         report.floor.push(seconds);
 
         let own = Site::new(&client, &format!("bench-own-{run}"), args.image.as_deref())?;
-        let seconds = own.used(install::by_pgherd(&own)).await?;
+        let seconds = own.used(install::by_pgherd(&own, &args.program)).await?;
         definitions.restore(&client).await?;
         tell(&format!("install {run} of {}: pgherd  {seconds:.2} s", args.installs));
         report.install.push(seconds);
+
+        let Ok(ansible) = &ansible else { continue };
+        let site = Site::new(&client, &format!("bench-ansible-{run}"), args.image.as_deref())?;
+        let seconds = site.used(ansible.install(&site)).await?;
+        definitions.restore(&client).await?;
+        tell(&format!("install {run} of {}: Ansible {seconds:.2} s", args.installs));
+        report.ansible.seconds.push(seconds);
     }
     let site = Site::new(&client, "bench-run", args.image.as_deref())?;
     site.used(create_clusters(&site, args, &mut report)).await?;
@@ -82,7 +102,7 @@ async fn measure(args: &Args) -> anyhow::Result<Report> {
 
 /// One installation, and clusters in it one after the other. With the first one the operator is watched from its start.
 async fn create_clusters(site: &Site, args: &Args, report: &mut Report) -> anyhow::Result<()> {
-    install::by_pgherd(site).await?;
+    install::by_pgherd(site, &args.program).await?;
     let operator = process::find(site).await?;
     if operator.is_none() {
         tell("the operator runs on another machine: its memory and CPU can't be measured");

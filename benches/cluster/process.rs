@@ -6,32 +6,13 @@ use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::ListParams};
 use pgherd::roles::labels;
-use serde::Serialize;
 
-use crate::site::Site;
-
-/// Ticks of the times in `/proc`, the same on every Linux that Kubernetes runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
+use crate::{sample::Sample, site::Site};
 
 /// The process of an operator.
 pub(crate) struct Operator {
     directory: PathBuf,
     cgroup: String,
-}
-
-/// What it has used by now.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Sample {
-    /// Memory of its own and mapped files that are in memory, in bytes.
-    pub(crate) resident: u64,
-    /// Of that its own.
-    pub(crate) anonymous: u64,
-    /// The most that was resident.
-    pub(crate) peak: u64,
-    /// What its container is charged, page cache included.
-    pub(crate) container: Option<u64>,
-    /// Processor time since it started, in seconds.
-    pub(crate) cpu: f64,
 }
 
 /// Looks for the operator among the processes of this machine: in the control group of its pod.
@@ -58,30 +39,9 @@ pub(crate) async fn find(site: &Site) -> anyhow::Result<Option<Operator>> {
 impl Operator {
     /// What it has used by now.
     pub(crate) fn sample(&self) -> anyhow::Result<Sample> {
-        let status = fs_err::read_to_string(self.directory.join("status"))
-            .context("the operator was restarted while it was watched")?;
-        let kib = |field: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-            let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-            number.map(|number| number * 1024).with_context(|| format!("no {field} in /proc"))
-        };
-        Ok(Sample {
-            resident: kib("RssAnon")? + kib("RssFile")? + kib("RssShmem")?,
-            anonymous: kib("RssAnon")?,
-            peak: kib("VmHWM")?,
-            container: self.charged(),
-            cpu: self.cpu()?,
-        })
-    }
-
-    fn cpu(&self) -> anyhow::Result<f64> {
-        let stat = fs_err::read_to_string(self.directory.join("stat"))?;
-        // The name in parentheses may hold blanks; user and system time are the 12th and 13th field after it.
-        let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks: Vec<f64> =
-            after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-        anyhow::ensure!(ticks.len() == 2, "/proc has another form than expected");
-        Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
+        let sample =
+            Sample::of(&self.directory).context("the operator was restarted while it was watched")?;
+        Ok(Sample { container: self.charged(), ..sample })
     }
 
     /// Memory that the control group is charged, in version 1 and 2 of control groups.

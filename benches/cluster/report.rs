@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::{create::Phases, process::Sample};
+use crate::{create::Phases, sample::Sample};
 
 /// What each number is to be below.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Goals {
     /// Installing, as a multiple of the floor.
     install_ratio: f64,
+    /// Installing, as a part of what Ansible takes.
+    ansible_ratio: f64,
     /// Seconds from the request to a ready cluster.
     create_seconds: f64,
     /// The operator's memory with one cluster, in millions of bytes.
@@ -19,8 +21,13 @@ struct Goals {
     operator_cpu_seconds: f64,
 }
 
-const GOALS: Goals =
-    Goals { install_ratio: 1.3, create_seconds: 8.0, operator_megabytes: 25.0, operator_cpu_seconds: 0.8 };
+const GOALS: Goals = Goals {
+    install_ratio: 1.3,
+    ansible_ratio: 0.1,
+    create_seconds: 8.0,
+    operator_megabytes: 25.0,
+    operator_cpu_seconds: 0.8,
+};
 
 /// Everything from one run.
 #[derive(Debug, Serialize)]
@@ -36,10 +43,23 @@ pub(crate) struct Report {
     pub(crate) floor: Vec<f64>,
     /// Seconds of each installation by pgherd.
     pub(crate) install: Vec<f64>,
+    /// The same objects made by Ansible.
+    pub(crate) ansible: ByAnsible,
     /// Steps of each creation.
     pub(crate) create: Vec<Phases>,
     /// The operator's process.
     pub(crate) operator: Operator,
+}
+
+/// Installations by Ansible, or why there are none.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct ByAnsible {
+    /// Seconds of each installation.
+    pub(crate) seconds: Vec<f64>,
+    /// The versions of Ansible and of what it needs.
+    pub(crate) versions: Option<String>,
+    /// Why it was left out.
+    pub(crate) left_out: Option<String>,
 }
 
 /// The operator's process at four moments.
@@ -69,6 +89,7 @@ impl Report {
             goals: GOALS,
             floor: Vec::new(),
             install: Vec::new(),
+            ansible: ByAnsible::default(),
             create: Vec::new(),
             operator: Operator::default(),
         }
@@ -86,16 +107,16 @@ impl Report {
         text.push_str("Install, seconds                 min  median     max   runs   goal\n");
         row(&mut text, "kubectl apply and wait", &self.floor, "");
         row(&mut text, "pgherd install", &self.install, "");
-        let ratio = median(&self.install).zip(median(&self.floor)).map(|(own, floor)| own / floor);
-        if let Some(ratio) = ratio {
-            let goal = below(ratio, GOALS.install_ratio);
-            writeln!(
-                text,
-                "  {:<26}{:>16}             {goal}",
-                "median of the medians",
-                format!("{ratio:.2}x")
-            )
-            .ok();
+        match &self.ansible.left_out {
+            None => row(&mut text, "ansible", &self.ansible.seconds, ""),
+            Some(reason) => {
+                writeln!(text, "  {:<26}   left out: {reason}", "ansible").ok();
+            }
+        }
+        ratio(&mut text, "pgherd to kubectl", &self.install, &self.floor, GOALS.install_ratio);
+        ratio(&mut text, "pgherd to ansible", &self.install, &self.ansible.seconds, GOALS.ansible_ratio);
+        if let Some(versions) = &self.ansible.versions {
+            writeln!(text, "  Ansible is {versions}.").ok();
         }
         let made = if self.definitions_in_every_install { "made anew each time" } else { "there already" };
         writeln!(text, "  The definition of PostgresCluster was {made}.").ok();
@@ -170,6 +191,14 @@ fn row(text: &mut String, name: &str, values: &[f64], goal: &str) {
             writeln!(text, "  {name:<26}   not seen").ok();
         }
     }
+}
+
+/// The medians of two ways as a ratio, which is to be below a goal.
+fn ratio(text: &mut String, name: &str, own: &[f64], other: &[f64], goal: f64) {
+    let Some((own, other)) = median(own).zip(median(other)) else { return };
+    let ratio = own / other;
+    let goal = below(ratio, goal);
+    writeln!(text, "  {name:<26}{:>16}             {goal}", format!("{ratio:.2}x")).ok();
 }
 
 fn median(values: &[f64]) -> Option<f64> {
