@@ -1,15 +1,22 @@
 //! Database clusters and what belongs to one of them, as the verbs that people type need it.
 
+use std::time::Duration;
+
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use kube::{
     Api, Client, ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    runtime::{WatchStreamExt as _, watcher},
 };
 
 use super::{Doing as _, Error, Kind, cluster_objects::selector};
-use crate::api::{
-    labels,
-    postgres_cluster::{PostgresCluster, SwitchoverType},
+use crate::{
+    api::{
+        labels,
+        postgres_cluster::{PostgresCluster, SwitchoverType},
+    },
+    postgres::member::{self, Role},
 };
 
 /// Fields that the verbs set. The operator and the installer never set the same ones.
@@ -134,6 +141,26 @@ pub async fn ask_for_switchover(
     let params = PatchParams { field_manager: Some(PERSON.to_owned()), ..PatchParams::default() };
     let patched = api(client, Some(&namespace)).patch(&name, &params, &Patch::Merge(&patch)).await.map(drop);
     patched.doing(|| format!("ask for another primary of {namespace}/{name}"))
+}
+
+/// The instance that leads instead of `before`. Labels follow the leader's lock a moment later; nothing when that takes longer
+/// than it ever should, or pods can't be watched.
+pub async fn next_primary(
+    client: &Client,
+    namespace: &str,
+    cluster: &str,
+    before: Option<&str>,
+) -> Option<String> {
+    const LONGEST: Duration = Duration::from_secs(30);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let watched = watcher::Config::default().labels(&instances(cluster));
+    let leads = async |pod: watcher::Result<Pod>| {
+        let member = member::members(&[pod.ok()?]).into_iter().next()?;
+        (member.role == Some(Role::Primary) && Some(member.name.as_str()) != before).then_some(member.name)
+    };
+    let mut primaries =
+        std::pin::pin!(watcher(pods, watched).default_backoff().applied_objects().filter_map(leads));
+    tokio::time::timeout(LONGEST, primaries.next()).await.ok()?
 }
 
 /// The pods with PostgreSQL in them.

@@ -125,13 +125,11 @@ impl Args {
             .next(format!("`pgherd show cluster {name} -n {namespace}` tells how its instances are.")));
         }
         line.done(&message);
-        let members = member::members(&clusters::pods(client, &namespace, name).await?);
-        let taken = Taken {
-            name: name.to_owned(),
-            namespace,
-            from: before,
-            to: self.target.or_else(|| primary(&members)),
+        let now = match self.target {
+            Some(target) => Some(target),
+            None => clusters::next_primary(client, &namespace, name, before.as_deref()).await,
         };
+        let taken = Taken { name: name.to_owned(), namespace, from: before, to: now };
         context.printer.result(&taken, String::new)?;
         Ok(Exit::Success)
     }
