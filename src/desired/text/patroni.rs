@@ -123,9 +123,9 @@ pub fn dynamic(cluster: &Cluster) -> Value {
     postgresql.insert("parameters".into(), json!(merged_parameters(cluster)));
     postgresql.insert("pg_hba".into(), json!(hba::lines(&rules, cluster.pgbouncer.is_some())));
     postgresql.entry("use_pg_rewind").or_insert(true.into());
-    // Without an archive nobody else has what a replica misses while its pod is replaced. Patroni gives slots up again that
-    // belong to members which have been away for half an hour.
-    postgresql.entry("use_slots").or_insert(true.into());
+    // The primary makes the slot of a new replica at its next look only, seconds after the replica could have begun to follow.
+    // Patroni keeps 128 MB of the log instead (`wal_keep_size`).
+    postgresql.entry("use_slots").or_insert(false.into());
     root.insert("postgresql".into(), Value::Object(postgresql));
     Value::Object(root)
 }
