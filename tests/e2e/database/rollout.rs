@@ -81,6 +81,7 @@ async fn each_request_for_a_switchover_is_answered_once() {
     let second = pods.keys().find(|pod| **pod != first).unwrap().clone();
     let target = second.strip_suffix("-0").unwrap();
 
+    follows(&installation, &second).await;
     ask(&installation, "once", target).await;
     handed_over(&installation, &first, &second).await;
     let told = events(&installation).await;
@@ -98,11 +99,13 @@ async fn each_request_for_a_switchover_is_answered_once() {
     installation.change("rhino", settings).await;
     installation.ready("rhino").await;
     assert_eq!(installation.primary("rhino").await, second);
+    follows(&installation, &first).await;
     ask(&installation, "back", back).await;
     handed_over(&installation, &second, &first).await;
 
     // The same by the verbs, which say who could and wait for what comes of it.
     settled(&installation, "rhino").await;
+    follows(&installation, &second).await;
     let of = |verb: &[&str]| installation.run(&[verb, &["rhino", "-n", &installation.databases]].concat());
     let listed = of(&["failover", "--query", "-o", "json"]);
     let listed: serde_json::Value = serde_json::from_str(&listed.stdout).expect(&listed.stdout);
@@ -117,6 +120,7 @@ async fn each_request_for_a_switchover_is_answered_once() {
     assert_eq!((&taken["from"], &taken["to"]), (&json!(back), &json!(target)), "{done}");
     handed_over(&installation, &first, &second).await;
     settled(&installation, "rhino").await;
+    follows(&installation, &first).await;
     let done = of(&["failover", "--target", back, "-y"]);
     assert_eq!(done.code, Some(0), "{done}");
     handed_over(&installation, &second, &first).await;
@@ -270,6 +274,15 @@ async fn ask(installation: &Installation, value: &str, target: &str) {
     };
     installation.until("rhino", look).await;
     settled(installation, "rhino").await;
+}
+
+/// Waits until Patroni tells that a replica streams: it looks every ten seconds, and until then nobody may ask it to take over.
+async fn follows(installation: &Installation, replica: &str) {
+    let streams = |pod: &Pod| {
+        let told = pod.annotations().get("status").is_some_and(|status| status.contains("\"streaming\""));
+        pod.name_any() == replica && serves(pod) && told
+    };
+    installation.until_pod("rhino", streams).await;
 }
 
 /// Waits until the labels follow the leader's lock.
