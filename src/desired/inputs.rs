@@ -3,26 +3,20 @@
 //!
 //! Both are recorded on the pod: a digest of the inputs, and the image where the cluster names one.
 
-use std::fmt::Write as _;
-
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{
     cluster::{Cluster, InstanceSet},
     meta::Labels,
     pod::DATABASE_CONTAINER,
 };
-use crate::api::labels;
+use crate::{api::labels, domain::digest};
 
 /// Raised when pods of earlier versions must not stay as they are, say because of a hole in them. It replaces every pod of
 /// every cluster, which is why nothing else does.
 const NEEDED: u32 = 1;
-
-/// Bytes of the digest that are kept.
-const DIGEST_BYTES: usize = 8;
 
 /// What a pod of one instance set has to be made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,11 +159,7 @@ fn digest(mut asked: Value) -> String {
     }
     // The order in which a version's types write their fields makes no difference either.
     asked.sort_all_objects();
-    let mut text = String::new();
-    for byte in Sha256::digest(asked.to_string()).iter().take(DIGEST_BYTES) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    digest::short(&[&asked.to_string()])
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ const FILES: &str = "postgres-config";
 
 /// Mode of certificates and keys. The kubelet adds reading for the volume's group, which PostgreSQL and libpq accept of
 /// files that root owns.
-const PRIVATE: i32 = 0o600;
+pub(super) const PRIVATE: i32 = 0o600;
 
 /// All volumes of the pod of `instance`.
 #[must_use]
@@ -40,21 +40,15 @@ pub(super) fn build(cluster: &Cluster, set: &InstanceSet, instance: &InstanceNam
         volumes.push(claim(&volume_of(tablespace), instance.tablespace_volume(&tablespace.name)));
     }
     if !cluster.files.is_empty() {
-        volumes.push(Volume {
-            name: FILES.to_owned(),
-            projected: Some(ProjectedVolumeSource {
-                sources: Some(cluster.files.clone()),
-                ..ProjectedVolumeSource::default()
-            }),
-            ..Volume::default()
-        });
+        volumes.push(projected(FILES, cluster.files.clone(), None));
     }
     volumes.extend(vec![
         projected(
             CERTIFICATES,
             vec![secret(server_certificate(cluster)), secret(replication_certificate(cluster))],
+            Some(PRIVATE),
         ),
-        projected(PATRONI_FILES, patroni_files(cluster, instance)),
+        projected(PATRONI_FILES, patroni_files(cluster, instance), Some(PRIVATE)),
         scratch(PATRONI_DIRECTORY, EmptyDirVolumeSource::default()),
         scratch(IDENTITY, EmptyDirVolumeSource::default()),
         scratch(
@@ -188,18 +182,18 @@ fn patroni_files(cluster: &Cluster, instance: &InstanceName) -> Vec<VolumeProjec
     ]
 }
 
-fn secret(projection: SecretProjection) -> VolumeProjection {
+pub(super) fn secret(projection: SecretProjection) -> VolumeProjection {
     VolumeProjection { secret: Some(projection), ..VolumeProjection::default() }
 }
 
-fn item(key: &str, path: &str) -> KeyToPath {
+pub(super) fn item(key: &str, path: &str) -> KeyToPath {
     KeyToPath { key: key.to_owned(), path: path.to_owned(), mode: None }
 }
 
-fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
+pub(super) fn projected(name: &str, sources: Vec<VolumeProjection>, mode: Option<i32>) -> Volume {
     Volume {
         name: name.to_owned(),
-        projected: Some(ProjectedVolumeSource { default_mode: Some(PRIVATE), sources: Some(sources) }),
+        projected: Some(ProjectedVolumeSource { default_mode: mode, sources: Some(sources) }),
         ..Volume::default()
     }
 }

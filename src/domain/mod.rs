@@ -1,6 +1,7 @@
 //! Facts and rules without Kubernetes and without input or output: names, quantities, parameters, HBA, SQL quoting.
 
 pub mod cluster_names;
+pub mod digest;
 pub mod duration;
 pub mod hba;
 pub mod image;

@@ -10,8 +10,7 @@ use k8s_openapi::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
             ConfigMap, ConfigMapProjection, Container, ContainerPort, KeyToPath, PodSpec, PodTemplateSpec,
-            Probe, ProjectedVolumeSource, Secret, SecretProjection, Service, TCPSocketAction, Volume,
-            VolumeMount, VolumeProjection,
+            Probe, Secret, SecretProjection, Service, TCPSocketAction, Volume, VolumeMount, VolumeProjection,
         },
         policy::v1::PodDisruptionBudget,
     },
@@ -26,6 +25,7 @@ use super::{
     disruption_budget, meta, pod,
     secrets::{self, data, text},
     services,
+    volumes::{self, PRIVATE, item, projected},
 };
 use crate::{
     api::labels,
@@ -285,45 +285,31 @@ fn volumes(cluster: &Cluster, pgbouncer: &PgBouncer) -> Vec<Volume> {
     let roots = cluster
         .custom_certificate
         .as_ref()
-        .and_then(|custom| custom.items.as_ref())
-        .and_then(|items| items.iter().find(|item| item.path == "ca.crt"))
-        .map_or("ca.crt", |item| item.key.as_str());
+        .map_or_else(|| "ca.crt".to_owned(), |custom| key_of(custom, "ca.crt"));
     let certificates = vec![
         frontend,
         own(vec![item(USERS_FILE, "users.txt")]),
         SecretProjection {
             name: server,
-            items: Some(vec![item(roots, "tls/server-ca.crt")]),
+            items: Some(vec![item(&roots, "tls/server-ca.crt")]),
             ..SecretProjection::default()
         },
     ];
-    let secret = |projection| VolumeProjection { secret: Some(projection), ..VolumeProjection::default() };
     vec![
         projected("configuration", configuration, None),
-        // The kubelet adds reading for the volume's group.
-        projected("certificates", certificates.into_iter().map(secret).collect(), Some(0o600)),
+        projected("certificates", certificates.into_iter().map(volumes::secret).collect(), Some(PRIVATE)),
     ]
 }
 
 /// The user's certificate: the keys that the Secret's items name, else the usual three.
 fn custom_items(custom: &SecretProjection) -> Vec<KeyToPath> {
-    let key = |path: &str| {
-        let chosen = custom.items.iter().flatten().find(|item| item.path == path);
-        chosen.map_or_else(|| path.to_owned(), |item| item.key.clone())
-    };
     [("ca.crt", "tls/client-ca.crt"), ("tls.crt", "tls/tls.crt"), ("tls.key", "tls/tls.key")]
-        .map(|(path, place)| item(&key(path), place))
+        .map(|(path, place)| item(&key_of(custom, path), place))
         .to_vec()
 }
 
-fn item(key: &str, path: &str) -> KeyToPath {
-    KeyToPath { key: key.to_owned(), path: path.to_owned(), mode: None }
-}
-
-fn projected(name: &str, sources: Vec<VolumeProjection>, mode: Option<i32>) -> Volume {
-    Volume {
-        name: name.to_owned(),
-        projected: Some(ProjectedVolumeSource { default_mode: mode, sources: Some(sources) }),
-        ..Volume::default()
-    }
+/// The key of a user's Secret that its items put at `path`, else the one of that name.
+fn key_of(custom: &SecretProjection, path: &str) -> String {
+    let chosen = custom.items.iter().flatten().find(|item| item.path == path);
+    chosen.map_or_else(|| path.to_owned(), |item| item.key.clone())
 }

@@ -1,20 +1,17 @@
 //! Roles and databases inside PostgreSQL, set up through `psql` in the primary's pod.
 
-use std::fmt::Write as _;
-
 use kube::Client;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 
 use super::{Story, build::Desired, error::Error, instances::Instance};
 use crate::{
     desired::{Cluster, pod::DATABASE_CONTAINER, text::scripts, user_secret},
-    domain::sql::{self, RoleStatement},
+    domain::{
+        digest,
+        sql::{self, RoleStatement},
+    },
     k8s::exec,
 };
-
-/// Bytes of the revision's hash: enough to tell two apart, too few to find out what went into it.
-const REVISION_BYTES: usize = 8;
 
 /// What has to be in the database, and a short name for it: the revision changes when anything of it does.
 #[derive(Debug)]
@@ -49,14 +46,7 @@ pub(super) fn wanted(cluster: &Cluster, desired: &Desired, system_identifier: &s
 /// A short name for a script and the database that it is for.
 #[must_use]
 pub(super) fn revision(system_identifier: &str, script: &SecretString) -> String {
-    let mut hash = Sha256::new();
-    hash.update(system_identifier);
-    hash.update(script.expose_secret());
-    let mut revision = String::new();
-    for byte in hash.finalize().iter().take(REVISION_BYTES) {
-        let _ = write!(revision, "{byte:02x}");
-    }
-    revision
+    digest::short(&[system_identifier, script.expose_secret()])
 }
 
 /// Runs a script as the superuser in the database `postgres` of an instance, with these further options of `psql`. It ends at

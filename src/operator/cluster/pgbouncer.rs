@@ -3,7 +3,6 @@
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Secret, Service},
-    policy::v1::PodDisruptionBudget,
 };
 use kube::Client;
 use secrecy::SecretString;
@@ -78,9 +77,6 @@ pub(super) async fn remove(client: &Client, cluster: &Cluster, live: &ClusterObj
     }
     if live.secrets.contains_key(&name) {
         delete::<Secret>(client, namespace, &name).await?;
-    }
-    if live.disruption_budgets.contains_key(&name) {
-        delete::<PodDisruptionBudget>(client, namespace, &name).await?;
     }
     Ok(())
 }

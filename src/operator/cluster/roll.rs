@@ -1,9 +1,6 @@
 //! Takes the steps that [`super::rollout`] and [`super::restart`] have decided on.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
@@ -12,7 +9,6 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     Error, Story,
@@ -25,13 +21,10 @@ use super::{
 use crate::{
     api::labels,
     desired::Cluster,
-    domain::cluster_names::InstanceName,
+    domain::{cluster_names::InstanceName, digest},
     k8s::{OPERATOR, cluster_objects::ClusterObjects},
     postgres::member::{self, Member, Role},
 };
-
-/// Bytes of the digest that tells what a pod was restarted for.
-const DIGEST_BYTES: usize = 8;
 
 /// What is under way, for the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -275,11 +268,7 @@ fn parameters(member: &Member) -> String {
 /// A digest of what a member waits for, beside a primary that was started like this.
 fn waits_for(member: &Member, started: &str) -> Option<String> {
     let changes = serde_json::to_string(member.pending_restart.as_ref()?).ok()?;
-    let mut text = String::new();
-    for byte in Sha256::digest(format!("{changes} {started}")).iter().take(DIGEST_BYTES) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Some(text)
+    Some(digest::short(&[&changes, " ", started]))
 }
 
 /// What differs when the containers of a pod were started again.

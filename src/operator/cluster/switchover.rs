@@ -128,8 +128,7 @@ pub(super) async fn answer(
     let settings = resource.spec.patroni.as_ref().and_then(|patroni| patroni.switchover.as_ref());
     let Some(value) = resource.annotations().get(labels::TRIGGER_SWITCHOVER) else { return Ok(None) };
     let before = Record::from(resource.status.as_ref().and_then(|status| status.patroni.as_ref()));
-    let pods: Vec<Pod> =
-        objects.pods.values().filter(|pod| pod.labels().contains_key(labels::INSTANCE)).cloned().collect();
+    let pods: Vec<Pod> = objects.pods.values().cloned().collect();
     let answered = |met, note: String| {
         Some(Record { switchover: Some(value.clone()), timeline: None, outcome: Some((met, note)) })
     };
