@@ -24,6 +24,7 @@ use kube::{
         Controller, PredicateConfig, WatchStreamExt,
         controller::{self, Action, Config},
         events::{Recorder, Reporter},
+        predicates,
         reflector::{self, ObjectRef},
         watcher,
     },
@@ -42,6 +43,7 @@ use super::{
 use crate::{
     api::{labels, postgres_cluster::PostgresCluster},
     desired::network_policy::Network,
+    domain::cluster_names::ROOT_AUTHORITY_SECRET,
     k8s::{OPERATOR, applier::Applier},
 };
 
@@ -245,6 +247,13 @@ fn controller(
         .default_backoff()
         .touched_objects()
         .predicate_filter(course, PredicateConfig::default());
+    let authorities = watcher(
+        api::<PartialObjectMeta<Secret>>(client, namespace),
+        watcher::Config::default().fields(&format!("metadata.name={ROOT_AUTHORITY_SECRET}")),
+    )
+    .default_backoff()
+    .touched_objects()
+    .predicate_filter(predicates::resource_version, PredicateConfig::default());
     // Patroni renews its lease in Endpoints every few seconds; those are not watched.
     Controller::for_stream(clusters, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
@@ -260,6 +269,7 @@ fn controller(
         .owns(api::<PodDisruptionBudget>(client, namespace), of_clusters())
         .owns(api::<NetworkPolicy>(client, namespace), of_clusters())
         .watches_stream(pods, |pod| cluster_of(&pod))
+        .watches_stream(authorities, |authority| sharing(&authority))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, error_policy, Arc::clone(shared))
         .for_each(|result| {
@@ -287,6 +297,13 @@ fn of_clusters() -> watcher::Config {
 fn cluster_of(pod: &Pod) -> Option<ObjectRef<PartialObjectMeta<PostgresCluster>>> {
     let cluster = pod.labels().get(labels::CLUSTER)?;
     Some(ObjectRef::new(cluster).within(&pod.namespace()?))
+}
+
+/// The clusters that an authority is for: all clusters of a namespace own its Secret.
+fn sharing(authority: &PartialObjectMeta<Secret>) -> Vec<ObjectRef<PartialObjectMeta<PostgresCluster>>> {
+    let owners = authority.owner_references().iter().filter(|owner| owner.kind == PostgresCluster::kind(&()));
+    let namespace = authority.namespace().unwrap_or_default();
+    owners.map(|owner| ObjectRef::new(&owner.name).within(&namespace)).collect()
 }
 
 /// What of a cluster's metadata asks for a look. Its status is the operator's own doing.
