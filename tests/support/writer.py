@@ -35,6 +35,9 @@ while True:
         with connection.cursor() as cursor:
             if number == 1:
                 cursor.execute("CREATE TABLE IF NOT EXISTS written (number bigint PRIMARY KEY)")
+                # Another one may have been here before.
+                cursor.execute("SELECT coalesce(max(number), 0) + 1 FROM written")
+                number = cursor.fetchone()[0]
             cursor.execute("INSERT INTO written VALUES (%s)", (number,))
         print("ack", number, f"{clock():.3f}", flush=True)
         if len(uris) > 1:

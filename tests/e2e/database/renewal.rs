@@ -1,6 +1,6 @@
 //! Certificates that are renewed, and an authority that is replaced, under a running database.
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams},
@@ -114,9 +114,14 @@ async fn an_authority_is_replaced_while_replicas_poolers_and_clients_connect() {
     assert_ne!(issuer().await, before);
     // A replica that begins now meets a primary with a certificate of the new authority, and shows one itself.
     let replicas = ListParams::default().labels(&format!("{PREFIX}/cluster=rhino,{PREFIX}/role=replica"));
-    let replica = installation.pods().list(&replicas).await.unwrap().items[0].name_any();
-    installation.pods().delete(&replica, &DeleteParams::default()).await.unwrap();
-    installation.until_pod(&replica, |pod| pod_state(pod).replication.as_deref() == Some("streaming")).await;
+    let replica = installation.pods().list(&replicas).await.unwrap().items.remove(0);
+    let (name, uid) = (replica.name_any(), replica.uid());
+    installation.pods().delete(&name, &DeleteParams::default()).await.unwrap();
+    let streams = |pod: &Pod| {
+        let another = pod.name_any() == name && pod.uid() != uid;
+        another && pod_state(pod).replication.as_deref() == Some("streaming")
+    };
+    installation.until_pod("rhino", streams).await;
     assert_eq!(step(&["--finish"])["trusted"].as_array().unwrap().len(), 1);
     trusts(&installation, 1).await;
     writer.goes_on(20).await;
