@@ -77,7 +77,9 @@ async fn grant(installation: &Installation, roles: &Value) {
         let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
         let id = ObjectId::of(&object);
         let api = kinds::api_of(client, &id).await.unwrap();
-        api.patch(&id.name, &PatchParams::apply("an-administrator"), &Patch::Apply(&object)).await.unwrap();
+        api.patch(&id.name, &PatchParams::apply("an-administrator").force(), &Patch::Apply(&object))
+            .await
+            .unwrap();
     }
 }
 
