@@ -33,7 +33,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     certificates::{self, Certificates, Keeper},
-    cluster::{self, Environment, Outcome, instances::pod_state, validate::DefaultImages},
+    cluster::{self, Environment, Others, Outcome, instances::pod_state, validate::DefaultImages},
+    fence::{Fence, Identity},
     metrics::Metrics,
     namespaces::{self, Followed},
     pull_secrets::Copier,
@@ -78,6 +79,8 @@ pub enum Scope {
 /// How the operator runs.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The installation that it works for; without one nothing keeps a second operator off.
+    pub identity: Option<Identity>,
     /// Where it looks for clusters.
     pub scope: Scope,
     /// Images for clusters that name none.
@@ -116,13 +119,18 @@ struct Shared {
 /// When the endpoint can't be served.
 pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::default());
+    let fence = Fence::new(&client, options.identity.as_ref());
     let health = Health {
         started: watch::Sender::new(false),
         certified: watch::Sender::new(false),
+        fence: fence.clone(),
         metrics: Arc::clone(&metrics),
     };
     let shared = Arc::new(Shared {
         environment: Environment {
+            fence: fence.clone(),
+            follower: options.identity.map(|identity| identity.follower),
+            others: Others::default(),
             applier: Applier::new(client.clone(), OPERATOR),
             recorder: Recorder::new(
                 client.clone(),
@@ -147,7 +155,8 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
             let served = async {
                 let tls = certificates::provisional().await?;
                 let (metrics, certified) = (Arc::clone(&health.metrics), health.certified.clone());
-                let keeper = Keeper { client, certificates, tls: tls.clone(), metrics, certified };
+                let fence = health.fence.clone();
+                let keeper = Keeper { client, certificates, fence, tls: tls.clone(), metrics, certified };
                 tokio::select! {
                     served = serve(address, tls, health, handle) => served,
                     // It ends only when everything does, and then the answer is the server's.
@@ -158,13 +167,15 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
         }
     };
     let begun = || health.started.clone();
-    let work = async {
+    // Ends when the process is to end, and when another one has taken over.
+    let acting = stop.child_token();
+    let follow = async {
         match &options.scope {
-            Scope::All => controller(&client, None, &shared, &stop, Some(begun())).await,
+            Scope::All => controller(&client, None, &shared, &acting, Some(begun())).await,
             Scope::Namespaces(namespaces) => {
                 let controllers = namespaces
                     .iter()
-                    .map(|namespace| controller(&client, Some(namespace), &shared, &stop, Some(begun())));
+                    .map(|namespace| controller(&client, Some(namespace), &shared, &acting, Some(begun())));
                 future::join_all(controllers).await;
             }
             Scope::Followed(followed) => {
@@ -186,8 +197,8 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
                 };
                 let pull_secrets = followed.pull_secrets.clone();
                 future::join(
-                    pull_secrets.watch(client.clone(), originals.clone(), stop.clone()),
-                    namespaces::follow(&client, followed, &stop, start, seen),
+                    pull_secrets.watch(client.clone(), originals.clone(), acting.clone()),
+                    namespaces::follow(&client, followed, &acting, start, seen),
                 )
                 .await;
             }
@@ -196,7 +207,7 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     tracing::info!(scope = ?options.scope, version = env!("CARGO_PKG_VERSION"), "the operator has started");
     let result = tokio::select! {
         result = server => result,
-        () = work => Ok(()),
+        () = fence.within(&stop, &acting, follow) => Ok(()),
     };
     handle.graceful_shutdown(Some(Duration::from_secs(1)));
     signals.abort();
@@ -331,8 +342,17 @@ async fn reconcile(
     let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
     let begun = Instant::now();
     let look = cluster::reconcile(&shared.environment, &namespace, &name);
-    let outcome =
-        tokio::time::timeout(LONGEST_LOOK, look).await.map_err(|_| cluster::Error::Stuck(LONGEST_LOOK))??;
+    let fence = &shared.environment.fence;
+    let looked = tokio::select! {
+        biased;
+        // What is under way ends here, wherever it is. Whoever took over goes on from what there is.
+        () = fence.lost() => return Ok(Action::await_change()),
+        looked = tokio::time::timeout(LONGEST_LOOK, look) => looked,
+    };
+    let outcome = match looked.map_err(|_| cluster::Error::Stuck(LONGEST_LOOK))? {
+        Err(_) if fence.lost_to().is_some() => return Ok(Action::await_change()),
+        looked => looked?,
+    };
     shared.metrics.reconciled(&namespace, &name, &outcome, begun.elapsed());
     tracing::debug!(
         namespace,
@@ -343,7 +363,7 @@ async fn reconcile(
     );
     shared.failures().remove(&(namespace, name));
     Ok(match outcome {
-        Outcome::Gone | Outcome::Invalid => Action::await_change(),
+        Outcome::Gone | Outcome::Invalid | Outcome::NotOurs => Action::await_change(),
         Outcome::Progressing => Action::requeue(PROGRESS_CHECK),
         Outcome::Deleting => Action::requeue(DELETION_CHECK),
         Outcome::Ready | Outcome::Paused => Action::requeue(RENEWAL_CHECK),
