@@ -13,6 +13,7 @@ mod database;
 mod databases;
 mod examples;
 mod faults;
+mod fences;
 mod init;
 mod install;
 mod modes;
