@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Debug,
     hash::{DefaultHasher, Hash, Hasher},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use axum_server::Handle;
-use futures::{StreamExt, future};
+use futures::{Stream, StreamExt, future};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
@@ -25,9 +26,11 @@ use kube::{
         controller::{self, Action, Config},
         events::{Recorder, Reporter},
         reflector::{self, ObjectRef},
+        utils::Backoff,
         watcher,
     },
 };
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -259,17 +262,18 @@ fn controller(
     // Patroni renews its lease in Endpoints every few seconds; those are not watched.
     Controller::for_stream(clusters, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
-        .owns(api::<StatefulSet>(client, namespace), of_clusters())
-        .owns(api::<Deployment>(client, namespace), of_clusters())
-        .owns(api::<PersistentVolumeClaim>(client, namespace), of_clusters())
-        .owns(api::<Service>(client, namespace), of_clusters())
-        .owns(api::<ConfigMap>(client, namespace), of_clusters())
-        .owns(api::<Secret>(client, namespace), of_clusters())
-        .owns(api::<ServiceAccount>(client, namespace), of_clusters())
-        .owns(api::<Role>(client, namespace), of_clusters())
-        .owns(api::<RoleBinding>(client, namespace), of_clusters())
-        .owns(api::<PodDisruptionBudget>(client, namespace), of_clusters())
-        .owns(api::<NetworkPolicy>(client, namespace), of_clusters())
+        .trigger_backoff(AtOnce)
+        .owns_stream(owned::<StatefulSet>(client, namespace))
+        .owns_stream(owned::<Deployment>(client, namespace))
+        .owns_stream(owned::<PersistentVolumeClaim>(client, namespace))
+        .owns_stream(owned::<Service>(client, namespace))
+        .owns_stream(owned::<ConfigMap>(client, namespace))
+        .owns_stream(owned::<Secret>(client, namespace))
+        .owns_stream(owned::<ServiceAccount>(client, namespace))
+        .owns_stream(owned::<Role>(client, namespace))
+        .owns_stream(owned::<RoleBinding>(client, namespace))
+        .owns_stream(owned::<PodDisruptionBudget>(client, namespace))
+        .owns_stream(owned::<NetworkPolicy>(client, namespace))
         .watches_stream(pods, |pod| cluster_of(&pod))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, error_policy, Arc::clone(shared))
@@ -287,6 +291,38 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace))
+}
+
+/// Metadata of what belongs to some cluster. The watch waits by itself after it failed.
+fn owned<K>(
+    client: &Client,
+    namespace: Option<&str>,
+) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>> + use<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
+{
+    watcher(api::<PartialObjectMeta<K>>(client, namespace), of_clusters()).default_backoff().touched_objects()
+}
+
+/// No waiting. A controller would wait for all watches together after one has failed, each time longer: a dozen that an API server
+/// which was away for a second has ended would come back one by one, within minutes. Each of them waits by itself.
+struct AtOnce;
+
+impl Iterator for AtOnce {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+}
+
+impl Backoff for AtOnce {
+    fn reset(&mut self) {}
 }
 
 /// Only what belongs to some cluster.

@@ -30,6 +30,8 @@ mod rights;
 mod sandbox;
 #[path = "../support/shapes.rs"]
 mod shapes;
+#[path = "../support/tunnel.rs"]
+mod tunnel;
 mod uninstall;
 mod update;
 mod verbs;
