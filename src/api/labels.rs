@@ -115,6 +115,9 @@ pub const PGBACKREST_CLOUD_LOG_VOLUME: &str = prefixed!("pgbackrest-cloud-log-vo
 pub const EXPORTER_COLLECTORS: &str = prefixed!("postgres-exporter-collectors");
 /// Annotation on the resource, set before it is deleted: `true` leaves its volumes behind. Not one of the 5.x operator.
 pub const KEEP_VOLUMES: &str = "pgherd.io/keep-volumes";
+/// Annotation on the resource: the installation whose operator follows the cluster, as its operator's namespace and its name,
+/// joined by a dot. Not one of the 5.x operator.
+pub const FOLLOWED_BY: &str = "pgherd.io/followed-by";
 /// Annotation on instance pods: a digest of what the cluster's description asks of them. Not one of the 5.x operator.
 pub const INPUTS: &str = "pgherd.io/inputs";
 /// Annotation on instance pods: the image of the database, where the cluster's description names it. Not one of the 5.x

@@ -18,7 +18,7 @@ use crate::{
         clusters,
         kinds::ObjectId,
     },
-    roles::permissions::{Granted, NEW_SECRETS, OWN_SECRETS, Permission},
+    roles::permissions::{Granted, NEW_SECRETS, OWN_LEASE, OWN_SECRETS, Permission},
 };
 
 /// Requests that are under way at once.
@@ -116,7 +116,7 @@ pub fn needs(inventory: &Inventory, objects: &[DynamicObject], situation: &Situa
             ),
         }
     }
-    // The record and certificates, the lease, and watching the operator start.
+    // The record and certificates, the installer's lease, and watching the operator start.
     need(Some(home), "", "secrets", &["get", "list", "watch", "create", "patch", "delete"]);
     need(
         Some(home),
@@ -138,7 +138,7 @@ pub fn needs(inventory: &Inventory, objects: &[DynamicObject], situation: &Situa
         };
         hold(None, &granted.cluster);
         hold(Some(home), &granted.own);
-        hold(Some(home), &[OWN_SECRETS, NEW_SECRETS]);
+        hold(Some(home), &[OWN_LEASE, OWN_SECRETS, NEW_SECRETS]);
         for namespace in &granted.namespaces {
             hold(Some(namespace.as_str()), &granted.watched);
         }

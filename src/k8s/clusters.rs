@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use kube::{
     Api, Client, ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    core::PartialObjectMeta,
     runtime::{WatchStreamExt as _, watcher},
 };
 
@@ -120,6 +121,53 @@ pub async fn keep_volumes(client: &Client, namespace: &str, name: &str) -> Resul
         Err(error) if error.kind() == Kind::NotFound => Ok(()),
         other => other,
     }
+}
+
+/// Takes the name of an installation off the clusters that carry it, in a namespace or in all, so that another installation can
+/// follow them.
+///
+/// # Errors
+/// When they can't be listed or changed.
+pub async fn release(client: &Client, namespace: Option<&str>, follower: &str) -> Result<(), Error> {
+    let listed = api(client, namespace).list_metadata(&ListParams::default()).await;
+    let listed = match listed.doing(|| "list database clusters") {
+        Err(error) if error.kind() == Kind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for cluster in listed {
+        release_one(client, cluster, follower).await?;
+    }
+    Ok(())
+}
+
+async fn release_one(
+    client: &Client,
+    cluster: PartialObjectMeta<PostgresCluster>,
+    follower: &str,
+) -> Result<(), Error> {
+    let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let api = api(client, Some(&namespace));
+    let mut seen = Some(cluster);
+    // Whoever took the cluster over meanwhile keeps it.
+    let carries = |cluster: &PartialObjectMeta<PostgresCluster>| {
+        cluster.annotations().get(labels::FOLLOWED_BY).is_some_and(|carried| carried == follower)
+    };
+    while let Some(cluster) = seen.filter(carries) {
+        let patch = serde_json::json!({ "metadata": {
+            "annotations": { labels::FOLLOWED_BY: null }, "resourceVersion": cluster.resource_version(),
+        } });
+        let params = PatchParams { field_manager: Some(PERSON.to_owned()), ..PatchParams::default() };
+        let patched = api.patch_metadata(&name, &params, &Patch::Merge(&patch)).await.map(drop);
+        match patched.doing(|| format!("take the installation's name off {namespace}/{name}")) {
+            Err(error) if error.kind() == Kind::NotFound => return Ok(()),
+            Err(error) if error.kind() == Kind::Conflict => {
+                let found = api.get_metadata_opt(&name).await;
+                seen = found.doing(|| format!("read cluster {namespace}/{name}"))?;
+            }
+            other => return other,
+        }
+    }
+    Ok(())
 }
 
 /// Asks for another primary: `value` is the name of the request, and no two may have the same.

@@ -68,8 +68,9 @@ pub async fn acquire(
         let attempt = match api.get_opt(name).await.doing(|| format!("read lease {namespace}/{name}"))? {
             None => api.create(&PostParams::default(), &lease).await,
             Some(existing) => {
-                let holder = holder(&existing);
-                if !holder.is_empty() && !ended_here(&existing) {
+                if let Some(holder) = holder(&existing)
+                    && !ended_here(&existing)
+                {
                     tell(&format!("{holder} holds the lease {name}; looking whether it is alive"));
                     silent(&api, name, &existing).await.map_err(|()| LeaseError::Held { holder })?;
                 }
@@ -173,8 +174,7 @@ async fn silent(api: &Api<Lease>, name: &str, seen: &Lease) -> Result<(), ()> {
 fn describe(name: &str, user: &str, process: Option<&str>) -> Lease {
     let now = MicroTime(Timestamp::now());
     let annotations = process.map(|process| [(PROCESS.to_owned(), process.to_owned())].into());
-    let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "unknown" } else { host.trim() };
+    let host = host();
     Lease {
         metadata: ObjectMeta { name: Some(name.to_owned()), annotations, ..ObjectMeta::default() },
         spec: Some(LeaseSpec {
@@ -187,8 +187,17 @@ fn describe(name: &str, user: &str, process: Option<&str>) -> Lease {
     }
 }
 
-fn holder(lease: &Lease) -> String {
-    lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default()
+/// Who holds a Lease.
+#[must_use]
+pub fn holder(lease: &Lease) -> Option<String> {
+    lease.spec.as_ref()?.holder_identity.clone().filter(|holder| !holder.is_empty())
+}
+
+/// What this machine is called; in a pod, what the pod is.
+#[must_use]
+pub fn host() -> String {
+    let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if host.trim().is_empty() { "unknown".to_owned() } else { host.trim().to_owned() }
 }
 
 /// Boot, process namespace, process and its start: together they are never used twice.

@@ -20,10 +20,13 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::metrics::Metrics;
+use super::{
+    fence::{Fence, FenceError},
+    metrics::Metrics,
+};
 use crate::{
     certificates::{Decision, Home, Policy, Stored, decide, store},
-    k8s::{self, Kind},
+    k8s::Kind,
     pki::{Authority, Leaf, LeafRequest, Terms, Usage, not_after},
 };
 
@@ -67,6 +70,8 @@ pub(super) struct Keeper {
     pub client: Client,
     /// Whose certificates, and by which rules.
     pub certificates: Certificates,
+    /// Whether this process is the one to write them.
+    pub fence: Fence,
     /// What is served.
     pub tls: RustlsConfig,
     /// Told when certificates end.
@@ -133,7 +138,9 @@ impl Keeper {
                 decision.due.map_or(LONGEST_SLEEP, |due| until(now, due))
             }
             // Somebody else was quicker. The watch shows what they made of it.
-            Err(error) if error.kind() == Kind::Conflict => RETRY,
+            Err(FenceError::Request(error)) if error.kind() == Kind::Conflict => RETRY,
+            // What they write is served here too.
+            Err(FenceError::Superseded(_)) => LONGEST_SLEEP,
             Err(error) => {
                 seen.complain(error.to_string());
                 RETRY
@@ -141,9 +148,11 @@ impl Keeper {
         }
     }
 
-    async fn write(&self, decision: &Decision, stored: &Stored, seen: &mut Seen) -> Result<(), k8s::Error> {
+    async fn write(&self, decision: &Decision, stored: &Stored, seen: &mut Seen) -> Result<(), FenceError> {
         let home = &self.certificates.home;
         for (secret, live) in decision.writes(home, stored) {
+            self.fence.settled().await;
+            self.fence.confirm().await?;
             let name = secret.metadata.name.clone().unwrap_or_default();
             let written = store::write(&self.client, home, secret, live).await?;
             tracing::info!(secret = name, "wrote certificates");

@@ -73,6 +73,7 @@ impl Metrics {
             Outcome::Deleting => "deleting",
             Outcome::Invalid => "invalid",
             Outcome::Paused => "paused",
+            Outcome::NotOurs => "not_ours",
         };
         self.durations.observe(took.as_secs_f64());
         self.reconciliations.get_or_create(&OutcomeLabel { state }).inc();

@@ -2,6 +2,7 @@
 
 mod certificates;
 pub mod cluster;
+mod fence;
 mod metrics;
 mod namespaces;
 mod pull_secrets;
@@ -11,6 +12,7 @@ mod serve;
 pub(crate) mod test_support;
 
 pub use certificates::Certificates;
+pub use fence::{Fence, FenceError, Identity};
 pub use namespaces::{Followed, Marks};
 pub use pull_secrets::PullSecrets;
 pub use run::{Options, RunError, Scope, run};

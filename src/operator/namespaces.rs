@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::pull_secrets::PullSecrets;
+use crate::k8s::clusters;
 
 /// Namespaces that are followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,13 +96,15 @@ pub(super) async fn follow(
             Some(watcher::Event::InitDone) => {
                 let lost: Vec<String> = works.keys().filter(|name| !found.contains(*name)).cloned().collect();
                 for name in lost {
-                    end(&mut works, followed, &name).await;
+                    end(client, &mut works, followed, &name).await;
                 }
                 seen();
             }
             Some(watcher::Event::Apply(namespace)) => start(&mut works, &namespace.name_any()),
             // It lost the label, or is gone. One that is going is looked after to the end.
-            Some(watcher::Event::Delete(namespace)) => end(&mut works, followed, &namespace.name_any()).await,
+            Some(watcher::Event::Delete(namespace)) => {
+                end(client, &mut works, followed, &namespace.name_any()).await;
+            }
         }
     }
     for Work { done, .. } in works.into_values() {
@@ -110,14 +113,20 @@ pub(super) async fn follow(
 }
 
 /// Ends the work in a namespace, unless it is listed. What is under way is finished first, so that nobody else who begins
-/// there meets half of it.
-async fn end(works: &mut BTreeMap<String, Work>, followed: &Followed, name: &str) {
+/// there meets half of it. Then the clusters are anybody's.
+async fn end(client: &Client, works: &mut BTreeMap<String, Work>, followed: &Followed, name: &str) {
     if followed.listed.contains(name) {
         return;
     }
     if let Some(Work { stop, done }) = works.remove(name) {
         stop.cancel();
         finished(done).await;
+        if let Err(error) = clusters::release(client, Some(name), &followed.value).await {
+            tracing::warn!(
+                namespace = name,
+                "clusters still carry the name of this installation, so that no other one follows them: {error}"
+            );
+        }
         tracing::info!(namespace = name, "no longer looking after the databases of a namespace");
     }
 }

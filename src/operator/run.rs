@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Debug,
     hash::{DefaultHasher, Hash, Hasher},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use axum_server::Handle;
-use futures::{StreamExt, future};
+use futures::{Stream, StreamExt, future};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
@@ -26,15 +27,18 @@ use kube::{
         events::{Recorder, Reporter},
         predicates,
         reflector::{self, ObjectRef},
+        utils::Backoff,
         watcher,
     },
 };
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     certificates::{self, Certificates, Keeper},
-    cluster::{self, Environment, Outcome, instances::pod_state, validate::DefaultImages},
+    cluster::{self, Environment, Others, Outcome, instances::pod_state, validate::DefaultImages},
+    fence::{Fence, Identity},
     metrics::Metrics,
     namespaces::{self, Followed},
     pull_secrets::Copier,
@@ -80,6 +84,8 @@ pub enum Scope {
 /// How the operator runs.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The installation that it works for; without one nothing keeps a second operator off.
+    pub identity: Option<Identity>,
     /// Where it looks for clusters.
     pub scope: Scope,
     /// Images for clusters that name none.
@@ -118,13 +124,18 @@ struct Shared {
 /// When the endpoint can't be served.
 pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::default());
+    let fence = Fence::new(&client, options.identity.as_ref());
     let health = Health {
         started: watch::Sender::new(false),
         certified: watch::Sender::new(false),
+        fence: fence.clone(),
         metrics: Arc::clone(&metrics),
     };
     let shared = Arc::new(Shared {
         environment: Environment {
+            fence: fence.clone(),
+            follower: options.identity.map(|identity| identity.follower),
+            others: Others::default(),
             applier: Applier::new(client.clone(), OPERATOR),
             recorder: Recorder::new(
                 client.clone(),
@@ -149,7 +160,8 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
             let served = async {
                 let tls = certificates::provisional().await?;
                 let (metrics, certified) = (Arc::clone(&health.metrics), health.certified.clone());
-                let keeper = Keeper { client, certificates, tls: tls.clone(), metrics, certified };
+                let fence = health.fence.clone();
+                let keeper = Keeper { client, certificates, fence, tls: tls.clone(), metrics, certified };
                 tokio::select! {
                     served = serve(address, tls, health, handle) => served,
                     // It ends only when everything does, and then the answer is the server's.
@@ -160,13 +172,15 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
         }
     };
     let begun = || health.started.clone();
-    let work = async {
+    // Ends when the process is to end, and when another one has taken over.
+    let acting = stop.child_token();
+    let follow = async {
         match &options.scope {
-            Scope::All => controller(&client, None, &shared, &stop, Some(begun())).await,
+            Scope::All => controller(&client, None, &shared, &acting, Some(begun())).await,
             Scope::Namespaces(namespaces) => {
                 let controllers = namespaces
                     .iter()
-                    .map(|namespace| controller(&client, Some(namespace), &shared, &stop, Some(begun())));
+                    .map(|namespace| controller(&client, Some(namespace), &shared, &acting, Some(begun())));
                 future::join_all(controllers).await;
             }
             Scope::Followed(followed) => {
@@ -188,8 +202,8 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
                 };
                 let pull_secrets = followed.pull_secrets.clone();
                 future::join(
-                    pull_secrets.watch(client.clone(), originals.clone(), stop.clone()),
-                    namespaces::follow(&client, followed, &stop, start, seen),
+                    pull_secrets.watch(client.clone(), originals.clone(), acting.clone()),
+                    namespaces::follow(&client, followed, &acting, start, seen),
                 )
                 .await;
             }
@@ -198,7 +212,7 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     tracing::info!(scope = ?options.scope, version = env!("CARGO_PKG_VERSION"), "the operator has started");
     let result = tokio::select! {
         result = server => result,
-        () = work => Ok(()),
+        () = fence.within(&stop, &acting, follow) => Ok(()),
     };
     handle.graceful_shutdown(Some(Duration::from_secs(1)));
     signals.abort();
@@ -257,17 +271,18 @@ fn controller(
     // Patroni renews its lease in Endpoints every few seconds; those are not watched.
     Controller::for_stream(clusters, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
-        .owns(api::<StatefulSet>(client, namespace), of_clusters())
-        .owns(api::<Deployment>(client, namespace), of_clusters())
-        .owns(api::<PersistentVolumeClaim>(client, namespace), of_clusters())
-        .owns(api::<Service>(client, namespace), of_clusters())
-        .owns(api::<ConfigMap>(client, namespace), of_clusters())
-        .owns(api::<Secret>(client, namespace), of_clusters())
-        .owns(api::<ServiceAccount>(client, namespace), of_clusters())
-        .owns(api::<Role>(client, namespace), of_clusters())
-        .owns(api::<RoleBinding>(client, namespace), of_clusters())
-        .owns(api::<PodDisruptionBudget>(client, namespace), of_clusters())
-        .owns(api::<NetworkPolicy>(client, namespace), of_clusters())
+        .trigger_backoff(AtOnce)
+        .owns_stream(owned::<StatefulSet>(client, namespace))
+        .owns_stream(owned::<Deployment>(client, namespace))
+        .owns_stream(owned::<PersistentVolumeClaim>(client, namespace))
+        .owns_stream(owned::<Service>(client, namespace))
+        .owns_stream(owned::<ConfigMap>(client, namespace))
+        .owns_stream(owned::<Secret>(client, namespace))
+        .owns_stream(owned::<ServiceAccount>(client, namespace))
+        .owns_stream(owned::<Role>(client, namespace))
+        .owns_stream(owned::<RoleBinding>(client, namespace))
+        .owns_stream(owned::<PodDisruptionBudget>(client, namespace))
+        .owns_stream(owned::<NetworkPolicy>(client, namespace))
         .watches_stream(pods, |pod| cluster_of(&pod))
         .watches_stream(authorities, |authority| sharing(&authority))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
@@ -286,6 +301,38 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace))
+}
+
+/// Metadata of what belongs to some cluster. The watch waits by itself after it failed.
+fn owned<K>(
+    client: &Client,
+    namespace: Option<&str>,
+) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>> + use<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
+{
+    watcher(api::<PartialObjectMeta<K>>(client, namespace), of_clusters()).default_backoff().touched_objects()
+}
+
+/// No waiting. A controller would wait for all watches together after one has failed, each time longer: a dozen that an API server
+/// which was away for a second has ended would come back one by one, within minutes. Each of them waits by itself.
+struct AtOnce;
+
+impl Iterator for AtOnce {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+}
+
+impl Backoff for AtOnce {
+    fn reset(&mut self) {}
 }
 
 /// Only what belongs to some cluster.
@@ -348,8 +395,17 @@ async fn reconcile(
     let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
     let begun = Instant::now();
     let look = cluster::reconcile(&shared.environment, &namespace, &name);
-    let outcome =
-        tokio::time::timeout(LONGEST_LOOK, look).await.map_err(|_| cluster::Error::Stuck(LONGEST_LOOK))??;
+    let fence = &shared.environment.fence;
+    let looked = tokio::select! {
+        biased;
+        // What is under way ends here, wherever it is. Whoever took over goes on from what there is.
+        () = fence.lost() => return Ok(Action::await_change()),
+        looked = tokio::time::timeout(LONGEST_LOOK, look) => looked,
+    };
+    let outcome = match looked.map_err(|_| cluster::Error::Stuck(LONGEST_LOOK))? {
+        Err(_) if fence.lost_to().is_some() => return Ok(Action::await_change()),
+        looked => looked?,
+    };
     shared.metrics.reconciled(&namespace, &name, &outcome, begun.elapsed());
     tracing::debug!(
         namespace,
@@ -360,7 +416,7 @@ async fn reconcile(
     );
     shared.failures().remove(&(namespace, name));
     Ok(match outcome {
-        Outcome::Gone | Outcome::Invalid => Action::await_change(),
+        Outcome::Gone | Outcome::Invalid | Outcome::NotOurs => Action::await_change(),
         Outcome::Progressing => Action::requeue(PROGRESS_CHECK),
         Outcome::Deleting => Action::requeue(DELETION_CHECK),
         Outcome::Ready | Outcome::Paused => Action::requeue(RENEWAL_CHECK),

@@ -75,6 +75,7 @@ struct Values<'a> {
 #[derive(Serialize)]
 struct Names {
     deployment: String,
+    lease: String,
     service_account: String,
     role: String,
     own_role: String,
@@ -221,6 +222,7 @@ impl<'a> Values<'a> {
             names: Names {
                 own_role: format!("{name}-own"),
                 cluster_role: labels::cluster_wide_name(installation),
+                lease: labels::operator_lease(installation),
                 metrics: home.service(),
                 ca: home.authority_secret(),
                 tls: home.leaf_secret(),
@@ -246,6 +248,7 @@ impl<'a> Values<'a> {
                 watched: permissions::rules(&granted.watched),
                 own: [
                     permissions::rules(&granted.own),
+                    vec![permissions::lease_rule(installation)],
                     permissions::secret_rules(inventory, files.pull_secret_names()),
                 ]
                 .concat(),

@@ -32,10 +32,17 @@ pub const HOME: &str = "pgherd.io/operator-namespace";
 /// The installation that looks after the databases of a namespace; on namespaces, in the modes that go by it.
 pub const NAMESPACE: &str = "pgherd.io/installation";
 
-/// The value of [`NAMESPACE`]: installations of one name may be in different namespaces, and dots are in neither.
+/// The value of [`NAMESPACE`], and what clusters carry that the installation follows: installations of one name may be in
+/// different namespaces, and dots are in neither.
 #[must_use]
 pub fn namespace_label(installation: &Installation) -> String {
     format!("{}.{}", installation.namespace, installation.name)
+}
+
+/// The Lease, in the operator's namespace, that the newest operator of an installation holds.
+#[must_use]
+pub fn operator_lease(installation: &Installation) -> String {
+    format!("{}-operator", installation.name)
 }
 
 /// The name of an installation's objects that are in no namespace. No other installation has it: neither part has colons.

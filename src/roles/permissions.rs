@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::certificates;
+use super::{certificates, labels};
 use crate::{
     certificates::Source,
     domain::names::{NamespaceName, ObjectName},
-    inventory::{Inventory, NamespaceMode},
+    inventory::{Installation, Inventory, NamespaceMode},
 };
 
 /// A right, with the reason why it is needed.
@@ -119,12 +119,6 @@ pub const WATCHED: &[Permission] = &[
 /// Rights in the operator's own namespace.
 pub const OWN: &[Permission] = &[
     Permission {
-        group: "coordination.k8s.io",
-        resources: &["leases"],
-        verbs: &["get", "create", "update", "patch", "watch"],
-        why: "Makes sure that one operator is at work.",
-    },
-    Permission {
         group: "events.k8s.io",
         resources: &["events"],
         verbs: &["create", "patch"],
@@ -137,6 +131,14 @@ pub const OWN: &[Permission] = &[
         why: "The same, for clients of the older API.",
     },
 ];
+
+/// Rights to the Lease that the newest operator of the installation holds, and to no other.
+pub const OWN_LEASE: Permission = Permission {
+    group: "coordination.k8s.io",
+    resources: &["leases"],
+    verbs: &["get", "list", "watch", "patch"],
+    why: "Takes it when it starts, and sees by its name when another operator has taken over.",
+};
 
 /// Rights to the Secrets with the operator's own certificates, and to no others in its namespace.
 pub const OWN_SECRETS: Permission = Permission {
@@ -226,6 +228,14 @@ pub fn rules(permissions: &[Permission]) -> Vec<Value> {
     permissions.iter().map(rule).collect()
 }
 
+/// The right to the operator's Lease as a rule of a Role.
+#[must_use]
+pub fn lease_rule(installation: &Installation) -> Value {
+    let Permission { group, resources, verbs, .. } = OWN_LEASE;
+    let names = [labels::operator_lease(installation)];
+    json!({ "apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs })
+}
+
 /// The rights to Secrets in the operator's own namespace as the rules of a Role. `pull` are the names of those that images are
 /// pulled with.
 #[must_use]
@@ -296,6 +306,7 @@ pub fn reference() -> String {
         ("Sees namespaces", SEE_NAMESPACES),
         ("Makes namespaces", MAKE_NAMESPACES),
         ("In its own namespace", OWN),
+        ("Its Lease, by name in its own namespace", &[OWN_LEASE]),
         ("Secrets with its certificates, by name in its own namespace", &[OWN_SECRETS, NEW_SECRETS]),
         ("Secrets to pull images with, by name in its own namespace", &[PULL_SECRETS]),
     ];
@@ -378,6 +389,7 @@ mod tests {
     #[test]
     fn no_right_is_a_blank_cheque() {
         for permission in WATCHED.iter().chain(OWN).chain(SEE_NAMESPACES).chain(MAKE_NAMESPACES).chain(&[
+            OWN_LEASE,
             OWN_SECRETS,
             PULL_SECRETS,
             NEW_SECRETS,

@@ -184,13 +184,6 @@ impl Found {
             &secret_name(&self.installation),
         )
     }
-
-    /// Leases of the installer and of the operator.
-    #[must_use]
-    pub fn operator_lease(&self) -> ObjectId {
-        let name = format!("{}-operator", self.installation.name);
-        object_id("coordination.k8s.io/v1", "Lease", Some(self.installation.namespace.as_str()), &name)
-    }
 }
 
 /// Database clusters: in some namespaces, or anywhere. None when the kind isn't defined.

@@ -66,6 +66,6 @@ fn parts_go_to_standard_output() {
     let json = sandbox.run(&["render", "-i", "pgherd.toml", "-o", "json", "operator"]);
     let list: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(list["kind"], "List");
-    assert_eq!(list["items"].as_array().unwrap().len(), 2, "{json}");
+    assert_eq!(list["items"].as_array().unwrap().len(), 3, "{json}");
     insta::assert_snapshot!(sandbox.run(&["render", "-i", "pgherd.toml", "operators"]).to_string());
 }

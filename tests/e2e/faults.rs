@@ -31,7 +31,7 @@ fn essence(object: &DynamicObject) -> Value {
         value["data"] = serde_json::json!(keys);
     }
     if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
-        for given in ["clusterIP", "clusterIPs"] {
+        for given in ["clusterIP", "clusterIPs", "holderIdentity", "acquireTime"] {
             spec.remove(given);
         }
     }
@@ -45,8 +45,7 @@ async fn made(installation: &Installation) -> BTreeMap<String, Value> {
             .managed_fields()
             .iter()
             .any(|entry| entry.manager.as_deref().is_some_and(|manager| manager.starts_with("pgherd-")));
-        let lease = object.types.as_ref().is_some_and(|types| types.kind == "Lease");
-        (applied && !lease).then(|| essence(object))
+        applied.then(|| essence(object))
     });
     all.await.into_iter().filter_map(|(id, essence)| Some((id, essence?))).collect()
 }

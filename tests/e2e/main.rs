@@ -13,6 +13,7 @@ mod database;
 mod databases;
 mod examples;
 mod faults;
+mod fences;
 mod init;
 mod install;
 mod modes;
@@ -29,6 +30,8 @@ mod rights;
 mod sandbox;
 #[path = "../support/shapes.rs"]
 mod shapes;
+#[path = "../support/tunnel.rs"]
+mod tunnel;
 mod uninstall;
 mod update;
 mod verbs;

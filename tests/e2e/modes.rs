@@ -42,7 +42,7 @@ async fn label(installation: &Installation, name: &str, value: Option<&str>) {
 }
 
 /// Waits until the operator's log says something.
-async fn says(installation: &Installation, words: &str) {
+pub(crate) async fn says(installation: &Installation, words: &str) {
     let pods: Api<Pod> = Api::namespaced(installation.cluster.client.clone(), &installation.home);
     let list =
         pods.list(&ListParams::default().labels("app.kubernetes.io/component=operator")).await.unwrap();
@@ -83,8 +83,15 @@ async fn a_namespace_is_looked_after_while_it_carries_the_label() {
     let services: Api<Service> = Api::namespaced(client.clone(), &later);
     installation.appears(&services, "rhino-primary").await;
 
+    let follower = async || {
+        let cluster = clusters.get("rhino").await.unwrap();
+        cluster.metadata.annotations.unwrap_or_default().get("pgherd.io/followed-by").cloned()
+    };
+    let own = format!("{}.{}", installation.home, installation.name);
+    assert_eq!(follower().await, Some(own));
     label(&installation, &later, None).await;
     says(&installation, "no longer looking after").await;
+    assert_eq!(follower().await, None, "another installation may follow it now");
 
     label(&installation, &later, Some(&format!("{}.{}", installation.home, installation.name))).await;
     clusters.delete("rhino", &kube::api::DeleteParams::default()).await.unwrap();

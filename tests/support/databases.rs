@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -196,13 +197,32 @@ impl Installation {
 
     /// The same for one that has another image for clusters that name none.
     pub(crate) fn start_operator_with(&self, image: &str) -> Operator {
-        let log = self.sandbox.file("operator.log", "");
+        self.start_operator_through(&self.cluster.kubeconfig, image, "operator.log")
+    }
+
+    /// The same for one that finds the API server by this kube config, and writes this log.
+    pub(crate) fn start_operator_through(&self, kubeconfig: &Path, image: &str, log: &str) -> Operator {
+        let log = self.sandbox.file(log, "");
         let mut command = self.sandbox.command();
-        command.args(["operator", "--watch-namespace", &self.databases]);
-        command.arg("--kubeconfig").arg(&self.cluster.kubeconfig);
-        command.env("RELATED_IMAGE_POSTGRES_17", image);
+        command.args(["operator", "--watch-namespace", &self.databases, "--installation", &self.name]);
+        command.arg("--kubeconfig").arg(kubeconfig);
+        command.env("PGHERD_NAMESPACE", &self.home).env("RELATED_IMAGE_POSTGRES_17", image);
         command.stdout(Stdio::null()).stderr(fs_err::File::create(log).unwrap().into_parts().0);
         Operator(command.spawn().unwrap())
+    }
+
+    /// Resource versions of what belongs to a cluster, but for what Patroni and Kubernetes write themselves.
+    pub(crate) async fn versions(&self, name: &str) -> BTreeMap<String, Option<String>> {
+        let all = self.belongings(name).await;
+        let quiet = |id: &str| {
+            !["Pod ", "Endpoints ", "EndpointSlice ", "ControllerRevision "]
+                .iter()
+                .any(|kind| id.starts_with(kind))
+        };
+        all.into_iter()
+            .filter(|(id, _)| quiet(id))
+            .map(|(id, object)| (id, object.resource_version()))
+            .collect()
     }
 
     /// Everything that is labelled as a cluster's, by kind and name.

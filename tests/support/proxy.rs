@@ -10,7 +10,10 @@ use http_body_util::BodyExt as _;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use kube::{Client, client::Body};
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ type Script = Box<dyn FnMut(&Seen) -> Fate + Send>;
 pub(crate) struct Proxy {
     script: Arc<Mutex<Script>>,
     kills: mpsc::UnboundedReceiver<()>,
+    /// Changes when everything that is open is cut.
+    cuts: watch::Sender<u32>,
     port: u16,
 }
 
@@ -51,6 +56,8 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(|_: &Seen| Fate::Pass)));
         let (killed, kills) = mpsc::unbounded_channel();
+        let cuts = watch::Sender::new(0);
+        let cut = cuts.subscribe();
         let shared = Arc::clone(&script);
         tokio::spawn(async move {
             loop {
@@ -59,16 +66,40 @@ impl Proxy {
                 let service = service_fn(move |request| {
                     forward(client.clone(), Arc::clone(&script), killed.clone(), request)
                 });
-                // That a connection ends badly is what this is for.
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                let mut cut = cut.clone();
+                cut.mark_unchanged();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        // That a connection ends badly is what this is for.
+                        _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service) => {}
+                        _ = cut.changed() => {}
+                    }
+                });
             }
         });
-        Self { script, kills, port }
+        Self { script, kills, cuts, port }
     }
 
     /// Decides from now on what becomes of requests.
     pub(crate) fn script(&self, script: impl FnMut(&Seen) -> Fate + Send + 'static) {
         *self.script.lock().unwrap() = Box::new(script);
+    }
+
+    /// Nobody is there any more, also for what was being watched, until there is another script.
+    pub(crate) fn cut(&self) {
+        self.script(|_| Fate::Close);
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Everything passes from now on, and what is asked for is noted down.
+    pub(crate) fn listen(&self) -> Arc<Mutex<Vec<String>>> {
+        let heard = Arc::<Mutex<Vec<String>>>::default();
+        let notes = Arc::clone(&heard);
+        self.script(move |seen| {
+            notes.lock().unwrap().push(seen.what.clone());
+            Fate::Pass
+        });
+        heard
     }
 
     /// Waits until somebody is to be killed.

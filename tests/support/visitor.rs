@@ -83,6 +83,11 @@ impl Visitor {
 
     /// The operator's metrics, as Prometheus gets them.
     pub(crate) async fn metrics(&self, bundle: &str) -> String {
+        self.ask("/metrics", bundle).await
+    }
+
+    /// What the operator answers to a request, with its status and headers.
+    pub(crate) async fn ask(&self, path: &str, bundle: &str) -> String {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
             roots.add(certificate.unwrap()).unwrap();
@@ -93,10 +98,8 @@ impl Visitor {
             port_forward::open(&self.client, &self.home.namespace, &pod, served::PORT).await.unwrap().stream;
         let name = ServerName::try_from(format!("{}.{}.svc", self.home.service(), self.home.namespace));
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name.unwrap(), stream).await.unwrap();
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: metrics\r\nConnection: close\r\n\r\n")
-            .await
-            .unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = Vec::new();
         // A port that is forwarded ends without the goodbye of TLS.
         stream.read_to_end(&mut text).await.ok();

@@ -47,8 +47,8 @@ impl Whole {
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
             let found = match api.list(&ListParams::default()).await {
                 Ok(list) => list.items,
-                // Its definition went since the kinds were asked for.
-                Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+                // Its definition went since the kinds were asked for; where it was the last one of its group, the answer is no object.
+                Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
                 Err(error) => unreachable!("list {}: {error}", kind.plural),
             };
             (kind, found)

@@ -12,7 +12,8 @@ use crate::{
     },
     inventory::{Installation, KeyAlgorithm, NamespaceMode},
     operator::{
-        Certificates, Followed, Marks, Options, PullSecrets, Scope, cluster::validate::DefaultImages, run,
+        Certificates, Followed, Identity, Marks, Options, PullSecrets, Scope,
+        cluster::validate::DefaultImages, run,
     },
     roles::{certificates, labels},
 };
@@ -179,7 +180,12 @@ impl Args {
             .filter(|(_, image)| !image.is_empty())
             .collect();
         let images = DefaultImages { postgres, pull_secrets: image_pull_secrets };
-        let options = Options { scope, images, network: network.network(), endpoint };
+        let identity = installation.map(|installation| Identity {
+            namespace: installation.namespace.to_string(),
+            lease: labels::operator_lease(&installation),
+            follower: labels::namespace_label(&installation),
+        });
+        let options = Options { identity, scope, images, network: network.network(), endpoint };
         run(client, options).await.map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
         Ok(Exit::Success)
     }

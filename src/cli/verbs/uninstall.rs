@@ -285,9 +285,9 @@ impl Removal<'_> {
                 let (running, rest): (Vec<_>, Vec<_>) =
                     objects.into_iter().partition(|id| matches!(id.kind.as_str(), "Deployment" | "Service"));
                 self.group("operator", &running).await?;
-                let lease = self.found.operator_lease();
+                self.release().await;
                 let (definitions, rest): (Vec<_>, Vec<_>) =
-                    rest.into_iter().chain([lease]).partition(|id| id.kind == "CustomResourceDefinition");
+                    rest.into_iter().partition(|id| id.kind == "CustomResourceDefinition");
                 self.group("access", &rest).await?;
                 if definitions.is_empty() || removal::definitions_unused(client, self.found).await? {
                     return self.group("definitions", &definitions).await;
@@ -330,6 +330,28 @@ impl Removal<'_> {
             removed: self.removed,
             kept,
         })
+    }
+
+    /// Takes the installation's name off the clusters that stay, so that another installation can follow them. Not before the
+    /// operator is gone, which would write it again.
+    async fn release(&self) {
+        let client = &self.connection.client;
+        let follower = labels::namespace_label(&self.found.installation);
+        let mut released = clusters::release(client, None, &follower).await;
+        // Who may not look everywhere looks where the installation's clusters are.
+        if released.as_ref().is_err_and(|error| error.kind() == Kind::Forbidden) {
+            released = Ok(());
+            for namespace in &self.found.watched.names {
+                released = released.and(clusters::release(client, Some(namespace), &follower).await);
+            }
+        }
+        if let Err(error) = released {
+            self.context.printer.warning(&format!(
+                "clusters may still carry the name {follower} in {}, which keeps other installations off them; take it away \
+                 with kubectl annotate: {error}",
+                crate::api::labels::FOLLOWED_BY
+            ));
+        }
     }
 
     /// Waits until Kubernetes has removed what belonged to clusters: it can't once the definitions are gone, and namespaces with

@@ -2,12 +2,16 @@
 
 use crate::{
     k8s::{self, Kind, exec::ExecError},
+    operator::FenceError,
     pki,
 };
 
 /// Why a reconciliation stopped. It is tried again; what was done by then stays.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// This operator isn't, or may not be, the one to act.
+    #[error(transparent)]
+    Fence(#[from] FenceError),
     /// The API server refused or can't be reached.
     #[error("failed to read or change objects of the cluster: {0}")]
     Api(#[from] Box<kube::Error>),
@@ -51,6 +55,7 @@ impl Error {
     #[must_use]
     pub fn category(&self) -> &'static str {
         match self {
+            Self::Fence(_) => "fence",
             Self::Api(_) => "api",
             Self::Apply(_) => "apply",
             Self::Pki(_) => "pki",

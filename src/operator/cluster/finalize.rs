@@ -13,11 +13,12 @@ use kube::{
     core::NamespaceResourceScope,
 };
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Story,
     error::{Error, ignore_missing},
+    follower::{Whose, whose},
 };
 use crate::{
     api::{labels, postgres_cluster::PostgresCluster},
@@ -34,17 +35,29 @@ pub(super) enum Progress {
     Done,
 }
 
-/// Makes sure that a cluster can't disappear before it was taken down. Returns the resource as it is afterwards.
+/// Makes sure that a cluster can't disappear before it was taken down, and writes on it who follows it, in one request.
+/// Returns the resource as it is afterwards.
 ///
 /// # Errors
-/// When the API server refuses or can't be reached.
-pub(super) async fn protect(client: &Client, resource: PostgresCluster) -> Result<PostgresCluster, Error> {
-    if resource.finalizers().iter().any(|finalizer| finalizer == labels::FINALIZER) {
+/// When the API server refuses or can't be reached, or somebody else, such as another operator, was quicker.
+pub(super) async fn protect(
+    client: &Client,
+    resource: PostgresCluster,
+    follower: Option<&str>,
+) -> Result<PostgresCluster, Error> {
+    let mut metadata = json!({});
+    if !resource.finalizers().iter().any(|finalizer| finalizer == labels::FINALIZER) {
+        let mut finalizers = resource.finalizers().to_vec();
+        finalizers.push(labels::FINALIZER.to_owned());
+        metadata["finalizers"] = json!(finalizers);
+    }
+    if let (Some(follower), Whose::Nobodys) = (follower, whose(&resource, follower)) {
+        metadata["annotations"] = json!({ labels::FOLLOWED_BY: follower });
+    }
+    if metadata == json!({}) {
         return Ok(resource);
     }
-    let mut finalizers = resource.finalizers().to_vec();
-    finalizers.push(labels::FINALIZER.to_owned());
-    Ok(set_finalizers(client, &resource, &finalizers).await?.unwrap_or(resource))
+    Ok(change(client, &resource, metadata).await?.unwrap_or(resource))
 }
 
 /// Goes on with taking a cluster down.
@@ -83,7 +96,7 @@ pub(super) async fn take_down(
 
     let others: Vec<String> =
         resource.finalizers().iter().filter(|finalizer| *finalizer != labels::FINALIZER).cloned().collect();
-    set_finalizers(client, resource, &others).await?;
+    change(client, resource, json!({ "finalizers": others })).await?;
     let volumes = if keep { "volumes are kept" } else { "volumes go with the cluster" };
     story.tell("Deleted", "Delete", format!("all instances are stopped; {volumes}"));
     Ok(Progress::Done)
@@ -122,17 +135,16 @@ async fn release_volumes(client: &Client, namespace: &str, of_cluster: &ListPara
     Ok(())
 }
 
-/// Writes the list of finalizers, unless somebody else has changed the resource meanwhile. None when it is gone.
-async fn set_finalizers(
+/// Changes a resource's metadata, unless somebody else has changed the resource meanwhile. None when it is gone.
+async fn change(
     client: &Client,
     resource: &PostgresCluster,
-    finalizers: &[String],
+    mut metadata: Value,
 ) -> Result<Option<PostgresCluster>, Error> {
     let api: Api<PostgresCluster> =
         Api::namespaced(client.clone(), &resource.namespace().unwrap_or_default());
-    let patch = json!({
-        "metadata": { "finalizers": finalizers, "resourceVersion": resource.resource_version() },
-    });
+    metadata["resourceVersion"] = json!(resource.resource_version());
+    let patch = json!({ "metadata": metadata });
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     Ok(ignore_missing(api.patch(&resource.name_any(), &params, &Patch::Merge(&patch)).await)?)
 }

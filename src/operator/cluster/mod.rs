@@ -8,6 +8,7 @@ mod control;
 mod databases;
 mod error;
 mod finalize;
+mod follower;
 mod init_sql;
 pub mod instances;
 mod patroni;
@@ -25,9 +26,10 @@ pub mod volumes;
 use jiff::Timestamp;
 use kube::{Api, Client, Resource, ResourceExt, runtime::events::Recorder};
 
-pub use self::{error::Error, story::Story};
+pub use self::{error::Error, follower::Others, story::Story};
 use self::{
     finalize::Progress,
+    follower::Whose,
     validate::{DefaultImages, Problem},
 };
 use crate::{
@@ -38,10 +40,17 @@ use crate::{
     },
     desired::{Cluster, network_policy::Network},
     k8s::{applier::Applier, cluster_objects::ClusterObjects},
+    operator::fence::Fence,
 };
 
 /// What a reconciliation needs from the process it runs in.
 pub struct Environment {
+    /// Whether this process is the one to act.
+    pub fence: Fence,
+    /// What clusters carry that this operator's installation follows; none writes nothing on them.
+    pub follower: Option<String>,
+    /// Clusters that other installations follow.
+    pub others: Others,
     /// The API server.
     pub client: Client,
     /// Applies objects and remembers what it has applied.
@@ -69,6 +78,8 @@ pub enum Outcome {
     Invalid,
     /// The user has paused the cluster or shut it down.
     Paused,
+    /// Another installation follows the cluster.
+    NotOurs,
 }
 
 /// Brings the cluster called `name` a step closer to its description.
@@ -76,8 +87,10 @@ pub enum Outcome {
 /// # Errors
 /// When the API server or the database can't be reached or refuses. What was done by then stays, and the next call goes on.
 pub async fn reconcile(environment: &Environment, namespace: &str, name: &str) -> Result<Outcome, Error> {
+    environment.fence.confirm().await?;
     let api: Api<PostgresCluster> = Api::namespaced(environment.client.clone(), namespace);
     let Some(resource) = api.get_opt(name).await? else {
+        environment.others.forget(namespace, name);
         environment.applier.forget(namespace, |object| belongs(object, name));
         return Ok(Outcome::Gone);
     };
@@ -100,6 +113,12 @@ async fn follow(
     story: &mut Story,
 ) -> Result<Outcome, Error> {
     let client = &environment.client;
+    let follower = environment.follower.as_deref();
+    if let Whose::Theirs(theirs) = follower::whose(&resource, follower) {
+        environment.others.tell(&resource, &theirs, follower, story);
+        return Ok(Outcome::NotOurs);
+    }
+    environment.others.forget(&resource.namespace().unwrap_or_default(), &resource.name_any());
     if resource.meta().deletion_timestamp.is_some() {
         return Ok(match finalize::take_down(client, &resource, story).await? {
             Progress::Waiting => Outcome::Deleting,
@@ -110,12 +129,13 @@ async fn follow(
             }
         });
     }
+    // Of a paused cluster too: that it isn't changed is no reason for two operators to say so.
+    let resource = finalize::protect(client, resource, follower).await?;
     let now = Timestamp::now();
     if resource.spec.is_paused() {
         status::write(client, &resource, &status::paused(&resource, now)).await?;
         return Ok(Outcome::Paused);
     }
-    let resource = finalize::protect(client, resource).await?;
     let cluster = match check(environment, &resource, story)? {
         Ok(cluster) => cluster,
         Err(problems) => {
@@ -206,6 +226,9 @@ async fn bring_about(
     let volumes = apply::apply(&environment.applier, cluster, &desired, &objects, story).await?;
     apply::remove_leftovers(client, cluster, &desired, &objects).await?;
     volumes::retire(client, cluster, &plan, &objects).await?;
+    if !plan.remove.is_empty() {
+        environment.fence.confirm().await?;
+    }
     apply::remove_instances(client, cluster, &plan, &objects, story).await?;
     patroni::free_initialization(client, cluster, &objects, now, story).await?;
     patroni::apply_configuration(client, cluster, &objects, story).await?;
@@ -234,14 +257,14 @@ async fn bring_about(
     let wanted_sql = resource.spec.database_init_sql.as_ref();
     let ran = resource.status.as_ref().and_then(|status| status.database_init_sql.clone());
     let (init_sql, sql_waits) = init_sql::run(client, cluster, wanted_sql, ran, primary, story).await?;
-    let switchover = switchover::answer(client, resource, cluster, &objects, story).await?;
+    let switchover = switchover::answer(environment, resource, cluster, &objects, story).await?;
     let pending = match &switchover {
         // The next look sees what came of it.
         Some(_) => {
             let message = "a switchover was asked for by its annotation".to_owned();
             Some(roll::Pending { reason: "Switchover", message })
         }
-        None => roll::go_on(client, cluster, &plan, &objects, story).await?.or(sql_waits),
+        None => roll::go_on(environment, cluster, &plan, &objects, story).await?.or(sql_waits),
     };
     let seen = status::Seen {
         pending: pending.as_ref(),

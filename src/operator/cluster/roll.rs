@@ -11,7 +11,7 @@ use kube::{
 use serde_json::json;
 
 use super::{
-    Error, Story,
+    Environment, Error, Story,
     control::{self, Answer, Request},
     error::ignore_missing,
     instances::Plan,
@@ -42,7 +42,7 @@ pub struct Pending {
 /// # Errors
 /// When the API server refuses or can't be reached.
 pub(super) async fn go_on(
-    client: &Client,
+    environment: &Environment,
     cluster: &Cluster,
     plan: &Plan,
     objects: &ClusterObjects,
@@ -59,6 +59,8 @@ pub(super) async fn go_on(
         return Ok(None);
     }
     // What was read before this look changed anything is old by now, and what follows may take a pod away.
+    let Environment { fence, client, .. } = environment;
+    fence.confirm().await?;
     let objects = ClusterObjects::fetch(client, &cluster.namespace, &cluster.name).await?;
     let mut leaving = None;
     if let Some(name) = &plan.leaving {

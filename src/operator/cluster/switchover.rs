@@ -3,10 +3,10 @@
 //! that couldn't be met is not met at some later moment when nobody expects it any more.
 
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
-use kube::{Client, Resource as _, ResourceExt as _};
+use kube::{Resource as _, ResourceExt as _};
 
 use super::{
-    Error, Story,
+    Environment, Error, Story,
     control::{self, Answer, Request},
 };
 use crate::{
@@ -119,7 +119,7 @@ fn decide(settings: Option<&Switchover>, value: &str, record: &Record, members: 
 /// # Errors
 /// When the API server refuses or can't be reached.
 pub(super) async fn answer(
-    client: &Client,
+    environment: &Environment,
     resource: &PostgresCluster,
     cluster: &Cluster,
     objects: &ClusterObjects,
@@ -154,6 +154,8 @@ pub(super) async fn answer(
         Decision::Refuse(why) => return Ok(refuse(story, why)),
         Decision::Ask(asked) => asked,
     };
+    let Environment { fence, client, .. } = environment;
+    fence.confirm().await?;
     // Written down first: an operator that is killed now must not do it twice.
     let under_way = Record { timeline: asked.timeline, ..before.clone() };
     super::status::write_switchover(client, resource, &under_way).await?;

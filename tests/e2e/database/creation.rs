@@ -145,6 +145,30 @@ async fn bad_descriptions_are_refused_with_the_field_that_is_wrong() {
     installation.until("hippo", |cluster| condition_is(cluster, conditions::READY, "True")).await;
     let events = events(&installation).await;
     assert!(events.contains("FieldWithoutEffect") && events.contains("spec.backups"), "{events}");
+
+    // A description that gets wrong changes nothing of a cluster that runs, and says why; taken back, it goes on.
+    let before = installation.versions("hippo").await;
+    let primary = installation.primary("hippo").await;
+    installation.sql(&primary, "CREATE TABLE kept (n int)");
+    let mut wrong = backed_up.clone();
+    wrong["spec"]["standby"] = json!({"enabled": true});
+    wrong["spec"]["instances"][0]["replicas"] = json!(2);
+    wrong["spec"]["patroni"] =
+        json!({"dynamicConfiguration": {"postgresql": {"parameters": {"work_mem": "5MB"}}}});
+    installation.describe(&wrong).await;
+    let message = installation.until("hippo", |cluster| condition_is(cluster, "Accepted", "False")).await;
+    assert!(message.contains("spec.standby.host"), "{message}");
+    // Somebody else's change wakes the operator up, which still changes nothing.
+    let pods = Api::<Pod>::namespaced(installation.cluster.client.clone(), &installation.databases);
+    let touch = json!({"metadata": {"labels": {"touched": "yes"}}});
+    pods.patch(&primary, &PatchParams::default(), &Patch::Merge(&touch)).await.unwrap();
+    installation.sql(&primary, "INSERT INTO kept VALUES (42)");
+    assert_eq!(installation.versions("hippo").await, before);
+    installation.describe(&backed_up).await;
+    installation.until("hippo", |cluster| condition_is(cluster, "Accepted", "True")).await;
+    installation.ready("hippo").await;
+    assert_eq!(installation.versions("hippo").await, before);
+    assert_eq!(installation.sql(&primary, "SELECT n FROM kept"), "42");
     installation.delete("hippo").await;
     installation.uninstall();
 }

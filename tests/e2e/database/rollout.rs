@@ -25,6 +25,7 @@ use super::{
     super::{
         cluster::{Installation, PATIENCE},
         databases::{PREFIX, condition_is, described},
+        tunnel::Tunnel,
     },
     life::until_sql,
 };
@@ -183,6 +184,41 @@ async fn parameters_that_need_a_restart_get_one_and_pods_stay() {
     assert!(told.contains("Restarted") && told.contains("max_connections"), "{told}");
     let primary = installation.primary("rhino").await;
     until_sql(&installation, &primary, "SELECT count(*) FROM pg_stat_replication", "1").await;
+    installation.delete("rhino").await;
+    installation.uninstall();
+}
+
+/// While the operator can't reach the API server, the description asks for new pods and another instance takes over. Back again,
+/// it goes by who leads then.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_was_away_replaces_todays_primary_last() {
+    let Some(installation) = Installation::new("returned").await else { return };
+    installation.succeed(&["install", "-y"]);
+    installation.stop_operator().await;
+    let tunnel = Tunnel::open(&installation.cluster.kubeconfig).await;
+    let through = installation.sandbox.file("tunnel.conf", &tunnel.kubeconfig);
+    let _operator = installation.start_operator_through(&through, "localhost/postgres:17", "operator.log");
+    installation.describe(&described("rhino", 2)).await;
+    installation.ready("rhino").await;
+    let before = installation.primary("rhino").await;
+    let old = uids(&installation, "rhino").await;
+    let today = old.keys().find(|name| **name != before).unwrap();
+    follows(&installation, today).await;
+
+    tunnel.cut();
+    let mut description = described("rhino", 2);
+    description["spec"]["instances"][0]["metadata"] = json!({"labels": {"team": "keepers"}});
+    installation.describe(&description).await;
+    let candidate = format!("--candidate={today}");
+    let ask = ["patronictl", "switchover", "--scheduled=now", "--force", &candidate, "rhino-ha"];
+    let ran = installation.kubectl(&[&["exec", &before, "-c", "database", "--"], &ask[..]].concat(), "");
+    assert!(ran.stdout.contains("Successfully switched over"), "{ran}");
+    handed_over(&installation, &before, today).await;
+    assert_eq!(uids(&installation, "rhino").await, old, "nobody replaces pods meanwhile");
+
+    let (order, ()) = tokio::join!(replaced(&installation, "rhino", &old), async { tunnel.mend() });
+    assert_eq!(order, [before, today.clone()]);
+    settled(&installation, "rhino").await;
     installation.delete("rhino").await;
     installation.uninstall();
 }

@@ -50,7 +50,7 @@ const HOME: &[Right] = &[
     Right { group: "", resource: "serviceaccounts", verbs: &["create", "patch"] },
     Right { group: "", resource: "services", verbs: &["create", "patch"] },
     Right { group: "apps", resource: "deployments", verbs: &["create", "patch", "watch"] },
-    Right { group: "coordination.k8s.io", resource: "leases", verbs: &["create", "update"] },
+    Right { group: "coordination.k8s.io", resource: "leases", verbs: &["create", "update", "patch"] },
 ];
 
 /// What it does there and in each watched namespace.
