@@ -312,7 +312,7 @@ fn course(pod: &Pod) -> Option<u64> {
         (pod.uid(), trace),
         pod.labels(),
         (state.primary, state.ready, state.running),
-        (state.patroni_state, state.replication, state.pending_restart),
+        (state.patroni_state, state.replication, state.timeline, state.pending_restart),
         state.waiting,
     ))
 }
