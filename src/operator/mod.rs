@@ -4,11 +4,15 @@ mod certificates;
 pub mod cluster;
 mod metrics;
 mod namespaces;
+mod positions;
 mod pull_secrets;
+mod queue;
+mod requests;
 mod run;
 mod serve;
 #[cfg(test)]
 pub(crate) mod test_support;
+mod triggers;
 
 pub use certificates::Certificates;
 pub use namespaces::{Followed, Marks};

@@ -2,14 +2,13 @@
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use axum_server::Handle;
-use futures::{StreamExt, future};
+use futures::{FutureExt as _, Stream, StreamExt, TryStreamExt as _, future};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
@@ -28,16 +27,20 @@ use kube::{
         watcher,
     },
 };
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     certificates::{self, Certificates, Keeper},
-    cluster::{self, Environment, Outcome, instances::pod_state, validate::DefaultImages},
+    cluster::{self, Environment, Outcome, validate::DefaultImages},
     metrics::Metrics,
     namespaces::{self, Followed},
     pull_secrets::Copier,
+    queue::Queue,
+    requests,
     serve::{Health, serve},
+    triggers::{course, description},
 };
 use crate::{
     api::{labels, postgres_cluster::PostgresCluster},
@@ -116,6 +119,7 @@ struct Shared {
 /// When the endpoint can't be served.
 pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::default());
+    let client = requests::counted(client, Arc::clone(&metrics));
     let health = Health {
         started: watch::Sender::new(false),
         certified: watch::Sender::new(false),
@@ -228,6 +232,7 @@ fn controller(
     started: Option<watch::Sender<bool>>,
 ) -> impl Future<Output = ()> + use<> {
     let (reader, writer) = reflector::store();
+    let queue = Arc::clone(&shared.metrics.queue);
     let clusters =
         watcher(api::<PartialObjectMeta<PostgresCluster>>(client, namespace), watcher::Config::default())
             .default_backoff()
@@ -240,35 +245,60 @@ fn controller(
                 }
             })
             .applied_objects()
-            .predicate_filter(description, PredicateConfig::default());
+            .predicate_filter(description, PredicateConfig::default())
+            .inspect_ok({
+                let queue = Arc::clone(&queue);
+                move |cluster| queue.ask(&cluster.namespace().unwrap_or_default(), &cluster.name_any())
+            });
+    let mut positions = shared.metrics.positions.follower();
     let pods = watcher(api::<Pod>(client, namespace), of_clusters())
         .default_backoff()
+        .inspect_ok(move |event| positions.see(event))
         .touched_objects()
-        .predicate_filter(course, PredicateConfig::default());
+        .predicate_filter(course, PredicateConfig::default())
+        .inspect_ok({
+            let queue = Arc::clone(&queue);
+            move |pod| {
+                if let Some(cluster) = cluster_of(pod) {
+                    queue.ask(cluster.namespace.as_deref().unwrap_or_default(), &cluster.name);
+                }
+            }
+        });
+    let (metrics, place) = (Arc::clone(&shared.metrics), namespace.map(str::to_owned));
     // Patroni renews its lease in Endpoints every few seconds; those are not watched.
-    Controller::for_stream(clusters, reader)
+    let work = Controller::for_stream(clusters, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
-        .owns(api::<StatefulSet>(client, namespace), of_clusters())
-        .owns(api::<Deployment>(client, namespace), of_clusters())
-        .owns(api::<PersistentVolumeClaim>(client, namespace), of_clusters())
-        .owns(api::<Service>(client, namespace), of_clusters())
-        .owns(api::<ConfigMap>(client, namespace), of_clusters())
-        .owns(api::<Secret>(client, namespace), of_clusters())
-        .owns(api::<ServiceAccount>(client, namespace), of_clusters())
-        .owns(api::<Role>(client, namespace), of_clusters())
-        .owns(api::<RoleBinding>(client, namespace), of_clusters())
-        .owns(api::<PodDisruptionBudget>(client, namespace), of_clusters())
-        .owns(api::<NetworkPolicy>(client, namespace), of_clusters())
+        .owns_stream(owned::<StatefulSet>(client, namespace, &queue))
+        .owns_stream(owned::<Deployment>(client, namespace, &queue))
+        .owns_stream(owned::<PersistentVolumeClaim>(client, namespace, &queue))
+        .owns_stream(owned::<Service>(client, namespace, &queue))
+        .owns_stream(owned::<ConfigMap>(client, namespace, &queue))
+        .owns_stream(owned::<Secret>(client, namespace, &queue))
+        .owns_stream(owned::<ServiceAccount>(client, namespace, &queue))
+        .owns_stream(owned::<Role>(client, namespace, &queue))
+        .owns_stream(owned::<RoleBinding>(client, namespace, &queue))
+        .owns_stream(owned::<PodDisruptionBudget>(client, namespace, &queue))
+        .owns_stream(owned::<NetworkPolicy>(client, namespace, &queue))
         .watches_stream(pods, |pod| cluster_of(&pod))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, error_policy, Arc::clone(shared))
-        .for_each(|result| {
-            // What goes wrong with a cluster is told where it is looked at.
-            if let Err(controller::Error::QueueError(error)) = result {
-                tracing::warn!("a watch failed: {error}; trying again");
+        .for_each({
+            let metrics = Arc::clone(&metrics);
+            move |result| {
+                match result {
+                    Err(controller::Error::QueueError(error)) => {
+                        tracing::warn!("a watch failed: {error}; trying again");
+                    }
+                    Err(controller::Error::ObjectNotFound(cluster)) => {
+                        metrics.gone(cluster.namespace.as_deref().unwrap_or_default(), &cluster.name);
+                    }
+                    // What goes wrong with a cluster is told where it is looked at.
+                    Ok(_) | Err(_) => {}
+                }
+                future::ready(())
             }
-            future::ready(())
-        })
+        });
+    work.inspect(move |()| place.iter().for_each(|namespace| metrics.left(namespace)))
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
@@ -276,6 +306,26 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace))
+}
+
+/// Changes of what clusters own. Only metadata is watched.
+fn owned<K>(
+    client: &Client,
+    namespace: Option<&str>,
+    queue: &Arc<Queue>,
+) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>> + use<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + 'static,
+{
+    let queue = Arc::clone(queue);
+    watcher(api::<PartialObjectMeta<K>>(client, namespace), of_clusters())
+        .touched_objects()
+        .inspect_ok(move |object| queue.ask_for_owners(object))
 }
 
 /// Only what belongs to some cluster.
@@ -289,51 +339,18 @@ fn cluster_of(pod: &Pod) -> Option<ObjectRef<PartialObjectMeta<PostgresCluster>>
     Some(ObjectRef::new(cluster).within(&pod.namespace()?))
 }
 
-/// What of a cluster's metadata asks for a look. Its status is the operator's own doing.
-fn description(cluster: &PartialObjectMeta<PostgresCluster>) -> Option<u64> {
-    let meta = &cluster.metadata;
-    hashed(&(
-        meta.uid.as_deref(),
-        meta.generation,
-        meta.finalizers.as_deref(),
-        &meta.labels,
-        &meta.annotations,
-        meta.deletion_timestamp.is_some(),
-    ))
-}
-
-/// What of a pod asks for a look. Patroni writes into its annotations whenever the log grows; only what those say of the
-/// instance's state counts. Of a pod that is stopping everything counts, its last trace included: a cluster that is being
-/// deleted waits for just that.
-fn course(pod: &Pod) -> Option<u64> {
-    let state = pod_state(pod);
-    let trace = pod.resource_version().filter(|_| state.terminating);
-    hashed(&(
-        (pod.uid(), trace),
-        pod.labels(),
-        (state.primary, state.ready, state.running),
-        (state.patroni_state, state.replication, state.timeline, state.pending_restart),
-        state.waiting,
-    ))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the shape of kube's predicates")]
-fn hashed(value: &impl Hash) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    Some(hasher.finish())
-}
-
 async fn reconcile(
     cluster: Arc<PartialObjectMeta<PostgresCluster>>,
     shared: Arc<Shared>,
 ) -> Result<Action, cluster::Error> {
     let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let _look = shared.metrics.queue.begin(&namespace, &name);
     let begun = Instant::now();
     let look = cluster::reconcile(&shared.environment, &namespace, &name);
-    let outcome =
-        tokio::time::timeout(LONGEST_LOOK, look).await.map_err(|_| cluster::Error::Stuck(LONGEST_LOOK))??;
-    shared.metrics.reconciled(&namespace, &name, &outcome, begun.elapsed());
+    let looked = tokio::time::timeout(LONGEST_LOOK, look).await;
+    shared.metrics.took(begun.elapsed());
+    let outcome = looked.unwrap_or(Err(cluster::Error::Stuck(LONGEST_LOOK)))?;
+    shared.metrics.reconciled(&namespace, &name, &outcome);
     tracing::debug!(
         namespace,
         cluster = name,
@@ -341,13 +358,15 @@ async fn reconcile(
         milliseconds = begun.elapsed().as_millis(),
         "reconciled"
     );
-    shared.failures().remove(&(namespace, name));
-    Ok(match outcome {
-        Outcome::Gone | Outcome::Invalid => Action::await_change(),
-        Outcome::Progressing => Action::requeue(PROGRESS_CHECK),
-        Outcome::Deleting => Action::requeue(DELETION_CHECK),
-        Outcome::Ready | Outcome::Paused => Action::requeue(RENEWAL_CHECK),
-    })
+    shared.failures().remove(&(namespace.clone(), name.clone()));
+    let wait = match outcome {
+        Outcome::Gone | Outcome::Invalid => return Ok(Action::await_change()),
+        Outcome::Progressing => PROGRESS_CHECK,
+        Outcome::Deleting => DELETION_CHECK,
+        Outcome::Ready | Outcome::Paused => RENEWAL_CHECK,
+    };
+    shared.metrics.queue.later(&namespace, &name, wait);
+    Ok(Action::requeue(wait))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of kube's error policies")]
@@ -357,7 +376,7 @@ fn error_policy(
     shared: Arc<Shared>,
 ) -> Action {
     let key = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-    shared.metrics.failed(error.category());
+    shared.metrics.failed(&key.0, &key.1, error.category());
     let failures = {
         let mut all = shared.failures();
         let count = all.entry(key.clone()).or_default();
@@ -372,6 +391,7 @@ fn error_policy(
         "{error}; trying again in {} ms",
         wait.as_millis()
     );
+    shared.metrics.queue.later(&key.0, &key.1, wait);
     Action::requeue(wait)
 }
 
@@ -388,44 +408,17 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn a_pod_without_a_namespace_belongs_to_nothing() {
+        assert!(cluster_of(&Pod::default()).is_none());
+    }
 
     #[test]
     fn waiting_doubles_up_to_a_minute() {
         assert_eq!(backoff(1), Duration::from_millis(500));
         assert_eq!(backoff(3), Duration::from_secs(2));
         assert_eq!(backoff(50), LONGEST_BACKOFF);
-    }
-
-    #[test]
-    fn a_growing_log_asks_for_no_look_and_the_end_of_a_pod_for_one() {
-        let pod = |status: &str| -> Pod {
-            serde_json::from_value(json!({
-                "metadata": {
-                    "name": "rhino-herd-abcd-0", "uid": "1",
-                    "labels": {labels::CLUSTER: "rhino"},
-                    "annotations": {"status": status},
-                },
-                "status": {"containerStatuses": [{
-                    "name": "database", "ready": true, "image": "", "imageID": "", "restartCount": 0,
-                    "state": {"running": {}},
-                }]},
-            }))
-            .unwrap()
-        };
-        let mut stopping = pod("{}");
-        stopping.metadata.deletion_timestamp = serde_json::from_value(json!("2026-03-01T12:00:00Z")).unwrap();
-        stopping.metadata.resource_version = Some("1".into());
-        let mut gone = stopping.clone();
-        gone.metadata.resource_version = Some("2".into());
-        assert_ne!(course(&stopping), course(&gone), "the end of a pod is a change");
-
-        let before = course(&pod(r#"{"state":"running","xlog_location":1}"#));
-        assert_eq!(before, course(&pod(r#"{"state":"running","xlog_location":2}"#)));
-        assert_ne!(before, course(&pod(r#"{"state":"stopping","xlog_location":2}"#)));
-        let cluster = cluster_of(&pod("{}"));
-        assert!(cluster.is_none(), "a pod without a namespace belongs to nothing");
     }
 }
