@@ -91,6 +91,10 @@ async fn each_request_for_a_switchover_is_answered_once() {
     handed_over(&installation, &first, &second).await;
     leads(&installation, target, timeline + 1).await;
     lag_is_served(&installation, first.strip_suffix("-0").unwrap()).await;
+    let listed = installation.kubectl(&["get", "postgrescluster", "rhino", "-o", "wide"], "").stdout;
+    for word in ["PRIMARY", "TIMELINE", "PROGRESS", target] {
+        assert!(listed.contains(word), "{word}: {listed}");
+    }
     let told = events(&installation).await;
     assert!(told.contains("SwitchoverDone") && told.contains("\"once\""), "{told}");
     assert_eq!(uids(&installation, "rhino").await, pods, "no pod is replaced for that");
