@@ -17,7 +17,14 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use pgherd::k8s::client::{Connection, Target};
 
-use self::{ansible::Ansible, report::Report, site::Site};
+use self::{
+    ansible::Ansible,
+    report::{Installs, Report},
+    site::Site,
+};
+
+/// How many namespaces for databases an installation has: the fewest, and those of a few teams.
+const NAMESPACES: [usize; 2] = [1, 10];
 
 /// What to measure, and how often.
 #[derive(Debug, clap::Parser)]
@@ -74,27 +81,41 @@ async fn measure(args: &Args) -> anyhow::Result<Report> {
             report.ansible.left_out = Some(reason.clone());
         }
     }
-    for run in 1..=args.installs {
-        let floor = Site::new(&client, &format!("bench-floor-{run}"), args.image.as_deref())?;
-        let seconds = floor.used(install::by_kubectl(&floor)).await?;
-        definitions.restore(&client).await?;
-        tell(&format!("install {run} of {}: kubectl {seconds:.2} s", args.installs));
-        report.floor.push(seconds);
+    for namespaces in NAMESPACES {
+        let mut measured = Installs { namespaces, ..Installs::default() };
+        for run in 1..=args.installs {
+            let told = |way: &str, seconds: f64| {
+                tell(&format!(
+                    "install {run} of {} with {namespaces} namespaces: {way} {seconds:.2} s",
+                    args.installs
+                ));
+            };
+            let site = |way: &str| {
+                Site::new(&client, &format!("bench-{way}-{run}"), namespaces, args.image.as_deref())
+            };
+            let floor = site("floor")?;
+            measured.objects = install::objects(&floor)?.len();
+            let seconds = floor.used(install::by_kubectl(&floor)).await?;
+            definitions.restore(&client).await?;
+            told("kubectl", seconds);
+            measured.kubectl.push(seconds);
 
-        let own = Site::new(&client, &format!("bench-own-{run}"), args.image.as_deref())?;
-        let seconds = own.used(install::by_pgherd(&own, &args.program)).await?;
-        definitions.restore(&client).await?;
-        tell(&format!("install {run} of {}: pgherd  {seconds:.2} s", args.installs));
-        report.install.push(seconds);
+            let own = site("own")?;
+            let seconds = own.used(install::by_pgherd(&own, &args.program)).await?;
+            definitions.restore(&client).await?;
+            told("pgherd ", seconds);
+            measured.pgherd.push(seconds);
 
-        let Ok(ansible) = &ansible else { continue };
-        let site = Site::new(&client, &format!("bench-ansible-{run}"), args.image.as_deref())?;
-        let seconds = site.used(ansible.install(&site)).await?;
-        definitions.restore(&client).await?;
-        tell(&format!("install {run} of {}: Ansible {seconds:.2} s", args.installs));
-        report.ansible.seconds.push(seconds);
+            let Ok(ansible) = &ansible else { continue };
+            let site = site("ansible")?;
+            let seconds = site.used(ansible.install(&site)).await?;
+            definitions.restore(&client).await?;
+            told("Ansible", seconds);
+            measured.ansible.push(seconds);
+        }
+        report.installs.push(measured);
     }
-    let site = Site::new(&client, "bench-run", args.image.as_deref())?;
+    let site = Site::new(&client, "bench-run", 1, args.image.as_deref())?;
     site.used(create_clusters(&site, args, &mut report)).await?;
     definitions.restore(&client).await?;
     Ok(report)

@@ -39,23 +39,34 @@ pub(crate) struct Report {
     load_before: Option<f64>,
     definitions_in_every_install: bool,
     goals: Goals,
-    /// Seconds of each installation by kubectl.
-    pub(crate) floor: Vec<f64>,
-    /// Seconds of each installation by pgherd.
-    pub(crate) install: Vec<f64>,
-    /// The same objects made by Ansible.
-    pub(crate) ansible: ByAnsible,
+    /// Installations of different sizes.
+    pub(crate) installs: Vec<Installs>,
+    /// What made the same objects.
+    pub(crate) ansible: Ansible,
     /// Steps of each creation.
     pub(crate) create: Vec<Phases>,
     /// The operator's process.
     pub(crate) operator: Operator,
 }
 
-/// Installations by Ansible, or why there are none.
+/// Installations of one size, in seconds each.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct ByAnsible {
-    /// Seconds of each installation.
-    pub(crate) seconds: Vec<f64>,
+pub(crate) struct Installs {
+    /// Namespaces for databases.
+    pub(crate) namespaces: usize,
+    /// Objects that are made.
+    pub(crate) objects: usize,
+    /// By kubectl.
+    pub(crate) kubectl: Vec<f64>,
+    /// By pgherd.
+    pub(crate) pgherd: Vec<f64>,
+    /// By Ansible.
+    pub(crate) ansible: Vec<f64>,
+}
+
+/// Which Ansible it was, or why there was none.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Ansible {
     /// The versions of Ansible and of what it needs.
     pub(crate) versions: Option<String>,
     /// Why it was left out.
@@ -87,9 +98,8 @@ impl Report {
             load_before: load.split_whitespace().next().and_then(|number| number.parse().ok()),
             definitions_in_every_install,
             goals: GOALS,
-            floor: Vec::new(),
-            install: Vec::new(),
-            ansible: ByAnsible::default(),
+            installs: Vec::new(),
+            ansible: Ansible::default(),
             create: Vec::new(),
             operator: Operator::default(),
         }
@@ -104,17 +114,9 @@ impl Report {
             self.processors,
             self.load_before.map_or_else(|| "unknown".to_owned(), |load| load.to_string())
         );
-        text.push_str("Install, seconds                 min  median     max   runs   goal\n");
-        row(&mut text, "kubectl apply and wait", &self.floor, "");
-        row(&mut text, "pgherd install", &self.install, "");
-        match &self.ansible.left_out {
-            None => row(&mut text, "ansible", &self.ansible.seconds, ""),
-            Some(reason) => {
-                writeln!(text, "  {:<26}   left out: {reason}", "ansible").ok();
-            }
+        for installs in &self.installs {
+            installs.table(&self.ansible, &mut text);
         }
-        ratio(&mut text, "pgherd to kubectl", &self.install, &self.floor, GOALS.install_ratio);
-        ratio(&mut text, "pgherd to ansible", &self.install, &self.ansible.seconds, GOALS.ansible_ratio);
         if let Some(versions) = &self.ansible.versions {
             writeln!(text, "  Ansible is {versions}.").ok();
         }
@@ -133,6 +135,26 @@ impl Report {
         }
         self.operator.table(&mut text);
         text
+    }
+}
+
+impl Installs {
+    fn table(&self, ansible: &Ansible, text: &mut String) {
+        let namespaces = if self.namespaces == 1 { "one namespace" } else { "namespaces" };
+        let count = if self.namespaces == 1 { String::new() } else { format!("{} ", self.namespaces) };
+        writeln!(text, "Install {} objects, {count}{namespaces} for databases", self.objects).ok();
+        text.push_str("  seconds                       min  median     max   runs   goal\n");
+        row(text, "kubectl apply and wait", &self.kubectl, "");
+        row(text, "pgherd install", &self.pgherd, "");
+        match &ansible.left_out {
+            None => row(text, "ansible", &self.ansible, ""),
+            Some(reason) => {
+                writeln!(text, "  {:<26}   left out: {reason}", "ansible").ok();
+            }
+        }
+        ratio(text, "pgherd to kubectl", &self.pgherd, &self.kubectl, GOALS.install_ratio);
+        ratio(text, "pgherd to ansible", &self.pgherd, &self.ansible, GOALS.ansible_ratio);
+        text.push('\n');
     }
 }
 

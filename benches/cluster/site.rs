@@ -21,8 +21,13 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// The minimal inventory under another name.
-    pub(crate) fn new(client: &Client, name: &str, image: Option<&str>) -> anyhow::Result<Self> {
+    /// The minimal inventory under another name, with so many namespaces for databases.
+    pub(crate) fn new(
+        client: &Client,
+        name: &str,
+        namespaces: usize,
+        image: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let mut text = MINIMAL.to_owned();
         let mut replace = |from: &str, to: &str| {
             anyhow::ensure!(text.contains(from), "inventory/minimal.toml doesn't say {from} any more");
@@ -31,7 +36,10 @@ impl Site {
         };
         replace("name = \"pgherd\"", &format!("name = \"{name}\""))?;
         replace("namespace = \"pgherd\"", &format!("namespace = \"{name}\""))?;
-        replace("watched = [\"postgres-operator\"]", &format!("watched = [\"{name}-db\"]"))?;
+        let number = |number: usize| if number == 1 { String::new() } else { number.to_string() };
+        let watched: Vec<String> =
+            (1..=namespaces).map(|namespace| format!("\"{name}-db{}\"", number(namespace))).collect();
+        replace("watched = [\"postgres-operator\"]", &format!("watched = [{}]", watched.join(", ")))?;
         if let Some(image) = image {
             replace("operator = \"localhost/pgherd:dev\"", &format!("operator = \"{image}\""))?;
         }
@@ -47,9 +55,9 @@ impl Site {
         self.inventory.installation.namespace.as_str()
     }
 
-    /// The namespace of the databases.
+    /// The first namespace for databases.
     pub(crate) fn databases(&self) -> String {
-        self.inventory.watched().iter().map(ToString::to_string).collect()
+        self.inventory.watched().iter().map(ToString::to_string).min().unwrap_or_default()
     }
 
     /// Does something here and removes the namespaces afterwards, however it ended.
@@ -64,9 +72,9 @@ impl Site {
 
     async fn clear(&self) -> anyhow::Result<()> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let databases = self.databases();
         // Databases first: only a running operator lets go of them.
-        for name in [databases.as_str(), self.home()] {
+        let databases = self.inventory.watched().iter().map(AsRef::as_ref);
+        for name in databases.chain([self.home()]) {
             let Some(found) = namespaces.get_opt(name).await? else { continue };
             let uid = found.metadata.uid.unwrap_or_default();
             crate::create::delete_all(self, name).await.ok();

@@ -7,11 +7,12 @@ use k8s_openapi::api::core::v1::Secret;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    AUTHORITY_CERTIFICATE, Authorities, Error, Home, LEAF_CERTIFICATE, LEAF_KEY, Policy, Source,
-    authorities::{before, expired, first},
-    bytes, entry, named, secret,
+    AUTHORITY_CERTIFICATE, Error, Home, KEYS, LEAF_CERTIFICATE, LEAF_KEY, Policy, Source, bytes, entry,
+    named, secret,
 };
-use crate::pki::{Authority, BACKDATED_SECONDS, Facts, Leaf, Terms, certificates, not_after};
+use crate::pki::{
+    Authorities, Authority, BACKDATED_SECONDS, Facts, Leaf, Terms, before, certificates, expired, not_after,
+};
 
 /// What is in the cluster.
 #[derive(Clone, Debug, Default)]
@@ -61,15 +62,15 @@ fn authorities(
     now: Timestamp,
 ) -> Result<Authorities, Error> {
     let place = named(home, &policy.authority_secret(home));
-    let found = stored.map(|secret| Authorities::read(secret, &place));
+    let found = stored.map(|secret| super::authorities(secret, &place));
     match &policy.source {
         Source::Made => {
             // A damaged one is replaced. Nothing verifies against it any more.
             let mut found = match found {
                 Some(Ok(found)) => found,
-                Some(Err(_)) | None => Authorities::only(Arc::new(first(home, policy, now)?)),
+                Some(Err(_)) | None => Authorities::first(&policy.rules(home), now)?,
             };
-            found.age(home, policy, now)?;
+            found.age(&policy.rules(home), now)?;
             Ok(found)
         }
         Source::Given => match (found, given) {
@@ -157,11 +158,13 @@ pub fn settle(
     ]);
     let mut secrets = Vec::new();
     if !matches!(policy.source, Source::Secret(_)) {
-        secrets.push(secret(home, home.authority_secret(), "Opaque", authorities.data()));
+        let entries = authorities.entries(&KEYS).into_iter();
+        let data = entries.map(|(key, text)| (key.to_owned(), bytes(text))).collect();
+        secrets.push(secret(home, home.authority_secret(), "Opaque", data));
     }
     secrets.push(secret(home, home.leaf_secret(), "kubernetes.io/tls", data));
     let renewal = renewal(&leaf, &issuer, policy);
-    let turn = (policy.source == Source::Made).then(|| authorities.due(policy)).flatten();
+    let turn = (policy.source == Source::Made).then(|| authorities.due(&policy.rules(home))).flatten();
     // When the user's authority has expired there is something to say.
     let end = (policy.source != Source::Made && issuer.not_after > now).then_some(issuer.not_after);
     let due = [renewal, turn, end].into_iter().flatten().min();

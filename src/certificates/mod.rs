@@ -4,7 +4,6 @@
 //! them when nobody did and renews them, and `pgherd certs` works on them. All three decide by the same pure function
 //! ([`decide`]) and write as the same field manager ([`store`]), so that nobody undoes what another one did.
 
-mod authorities;
 mod decide;
 pub mod given;
 pub mod served;
@@ -15,11 +14,8 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
-pub use self::{
-    authorities::Authorities,
-    decide::{Decision, Stored, decide, renewal, settle},
-};
-use crate::pki::{self, Algorithm, LeafRequest, Usage};
+pub use self::decide::{Decision, Stored, decide, renewal, settle};
+use crate::pki::{self, Algorithm, Authorities, Keys, LeafRequest, Rules, Terms, Unusable, Usage};
 
 /// Keys of the Secret with the authority. What is in `ca.crt` and `ca.key` issues certificates.
 pub const AUTHORITY_CERTIFICATE: &str = "ca.crt";
@@ -31,6 +27,14 @@ pub const NEXT_CERTIFICATE: &str = "ca-next.crt";
 pub const NEXT_KEY: &str = "ca-next.key";
 /// An authority that issues no more and is trusted still. Its key is gone.
 pub const PREVIOUS_CERTIFICATE: &str = "ca-previous.crt";
+/// All of them.
+pub const KEYS: Keys = Keys {
+    certificate: AUTHORITY_CERTIFICATE,
+    key: AUTHORITY_KEY,
+    next_certificate: NEXT_CERTIFICATE,
+    next_key: NEXT_KEY,
+    previous_certificate: PREVIOUS_CERTIFICATE,
+};
 
 /// Keys of the Secret with the operator's certificate; [`AUTHORITY_CERTIFICATE`] in it holds all authorities to trust.
 pub const LEAF_CERTIFICATE: &str = "tls.crt";
@@ -127,6 +131,27 @@ impl Policy {
             Source::Made | Source::Given => home.authority_secret(),
         }
     }
+
+    /// How the authority is replaced.
+    #[must_use]
+    pub fn rules(&self, home: &Home) -> Rules {
+        Rules {
+            name: format!("pgherd {}", home.installation),
+            terms: Terms { algorithm: self.algorithm, validity: self.authority_validity },
+            certificate_validity: self.certificate_validity,
+        }
+    }
+}
+
+/// Reads the authorities from their Secret; `place` is what errors call it.
+///
+/// # Errors
+/// When there is none that could issue.
+pub fn authorities(secret: &Secret, place: &str) -> Result<Authorities, Error> {
+    Authorities::read(&KEYS, |key| entry(secret, key)).map_err(|unusable| match unusable {
+        Unusable::Missing(key) => Error::Incomplete { place: place.to_owned(), key },
+        Unusable::Broken(source) => Error::Unusable { place: place.to_owned(), source },
+    })
 }
 
 /// Why there are no certificates. Nothing here holds a key.

@@ -146,6 +146,43 @@ pub fn needs(inventory: &Inventory, objects: &[DynamicObject], situation: &Situa
     needs
 }
 
+/// What `check --probe` does beyond that. Pure.
+#[must_use]
+pub fn needs_of_probe(inventory: &Inventory) -> BTreeSet<Need> {
+    let all: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+    let resources = [
+        ("pods", all),
+        ("secrets", all),
+        ("persistentvolumeclaims", all),
+        // Why something isn't bound or started.
+        ("events", &["list", "watch"]),
+    ];
+    let of_namespace = |namespace: &str| {
+        let need = |(resource, verb): (&str, &str)| Need {
+            namespace: Some(namespace.to_owned()),
+            group: String::new(),
+            resource: resource.to_owned(),
+            verb: verb.to_owned(),
+        };
+        let pairs =
+            resources.iter().flat_map(|(resource, verbs)| verbs.iter().map(move |verb| (*resource, *verb)));
+        pairs.map(need).collect::<Vec<_>>()
+    };
+    let mut needs: BTreeSet<Need> = inventory
+        .all_namespaces()
+        .into_iter()
+        .flat_map(|namespace| of_namespace(namespace.as_ref()))
+        .collect();
+    // Whether a class says that its volumes grow.
+    needs.insert(Need {
+        namespace: None,
+        group: "storage.k8s.io".to_owned(),
+        resource: "storageclasses".to_owned(),
+        verb: "list".to_owned(),
+    });
+    needs
+}
+
 /// Verbs by group and resource.
 type Rules<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a str>>;
 
@@ -226,6 +263,17 @@ mod tests {
         let kinds: Vec<Value> =
             roles(&inventory, &needs, "jane").iter().map(|object| object["kind"].clone()).collect();
         assert_eq!(kinds, ["Role", "RoleBinding", "Role", "RoleBinding"]);
+    }
+
+    #[test]
+    fn a_probe_makes_pods_and_volumes_where_databases_will_be() {
+        let (inventory, installing) = needed("mode = \"disabled\"", &prepared());
+        let probing = needs_of_probe(&inventory);
+        let text = "create persistentvolumeclaims in postgres-operator";
+        let has = |needs: &BTreeSet<Need>| needs.iter().any(|need| need.to_string() == text);
+        assert!(has(&probing), "{probing:#?}");
+        let further: Vec<String> = probing.difference(&installing).map(ToString::to_string).collect();
+        assert!(further.contains(&"list storageclasses.storage.k8s.io in the whole cluster".to_owned()));
     }
 
     #[test]

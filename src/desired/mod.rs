@@ -15,6 +15,6 @@ pub mod stateful_set;
 pub mod text;
 pub mod user_secret;
 pub mod volume_claims;
-mod volumes;
+pub mod volumes;
 
 pub use cluster::Cluster;

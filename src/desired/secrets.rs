@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::Secret,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -16,7 +20,7 @@ use crate::{
         cluster_names::{InstanceName, ROOT_AUTHORITY_SECRET},
         hba,
     },
-    pki::{self, Authority, Leaf, LeafRequest, Usage},
+    pki::{self, Authorities, Authority, Keys, Leaf, LeafRequest, Rules, Usage, merged},
 };
 
 /// Name of the domain that Kubernetes clusters have unless somebody chose another.
@@ -24,42 +28,70 @@ const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// The certificate of a namespace's authority, in its Secret.
 pub const ROOT_CERTIFICATE: &str = "root.crt";
-const ROOT_KEY: &str = "root.key";
+
+/// What the Secret of a namespace's authority holds.
+pub const ROOT_KEYS: Keys = Keys {
+    certificate: ROOT_CERTIFICATE,
+    key: "root.key",
+    next_certificate: "root-next.crt",
+    next_key: "root-next.key",
+    previous_certificate: "root-previous.crt",
+};
 
 /// Keys of a Secret that holds a certificate, as `kubernetes.io/tls` names them.
-const CERTIFICATE: &str = "tls.crt";
+pub const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
-const ROOTS: &str = "ca.crt";
+/// What a client has to trust.
+pub const ROOTS: &str = "ca.crt";
 
 /// Keys of the Secret with the certificate of an instance's Patroni API.
 pub const PATRONI_ROOTS: &str = "patroni.ca-roots";
 /// Certificate and key in one, as Patroni reads them.
 pub const PATRONI_COMBINED: &str = "patroni.crt-combined";
 
-/// The authority of a namespace: the stored one, or a new one when there is none or it can't be used.
+/// How the authorities of a namespace follow each other.
+#[must_use]
+pub fn rules(namespace: &str) -> Rules {
+    Rules {
+        name: format!("pgherd {namespace}"),
+        terms: pki::Terms::AUTHORITY,
+        certificate_validity: pki::Terms::LEAF.validity,
+    }
+}
+
+/// The authorities of a namespace as their Secret holds them; none when the one that issues can't be used.
+#[must_use]
+pub fn stored_authorities(secret: &Secret) -> Option<Authorities> {
+    Authorities::read(&ROOT_KEYS, |key| text(secret, key)).ok()
+}
+
+/// The authorities of a namespace: the stored ones, and what time makes of them. When there are none, or they can't be used,
+/// there is a new one; what the cluster has trusted until now (`trusted`) is trusted still, so that instances with
+/// certificates of the one that is lost and of the new one understand each other.
 ///
 /// # Errors
 /// When a new authority can't be made.
-pub fn authority(
+pub fn authorities(
     namespace: &str,
     existing: Option<&Secret>,
+    trusted: Option<&str>,
     now: Timestamp,
-) -> Result<Authority, pki::Error> {
-    if let Some(stored) = existing.and_then(stored_authority) {
-        return Ok(stored);
-    }
-    Authority::generate(&format!("pgherd {namespace}"), now, pki::Terms::AUTHORITY)
-}
-
-/// The authority that a Secret holds, if it holds one that works.
-fn stored_authority(secret: &Secret) -> Option<Authority> {
-    let key = SecretString::from(text(secret, ROOT_KEY)?);
-    Authority::from_pem(&text(secret, ROOT_CERTIFICATE)?, key).ok()
+) -> Result<Authorities, pki::Error> {
+    let rules = rules(namespace);
+    let mut authorities = match existing.and_then(stored_authorities) {
+        Some(stored) => stored,
+        None => Authorities {
+            previous: trusted.map(|roots| merged([roots])).filter(|roots| !roots.is_empty()),
+            ..Authorities::first(&rules, now)?
+        },
+    };
+    authorities.age(&rules, now)?;
+    Ok(authorities)
 }
 
 /// The Secret of the namespace's authority. It is owned by every cluster of the namespace and goes with the last one.
 #[must_use]
-pub fn root_authority(cluster: &Cluster, existing: Option<&Secret>, authority: &Authority) -> Secret {
+pub fn root_authority(cluster: &Cluster, existing: Option<&Secret>, authorities: &Authorities) -> Secret {
     let mut owners: BTreeMap<String, OwnerReference> = existing
         .and_then(|secret| secret.metadata.owner_references.clone())
         .unwrap_or_default()
@@ -69,28 +101,47 @@ pub fn root_authority(cluster: &Cluster, existing: Option<&Secret>, authority: &
     // No cluster controls what all of them share.
     let owner = OwnerReference { controller: None, block_owner_deletion: None, ..cluster.owner.clone() };
     owners.insert(owner.uid.clone(), owner);
+    root_secret(&cluster.namespace, owners.into_values().collect(), existing, authorities)
+}
+
+/// The Secret `existing` with other authorities in it.
+#[must_use]
+pub fn with_authorities(existing: &Secret, authorities: &Authorities) -> Secret {
+    let namespace = existing.metadata.namespace.clone().unwrap_or_default();
+    let owners = existing.metadata.owner_references.clone().unwrap_or_default();
+    root_secret(&namespace, owners, Some(existing), authorities)
+}
+
+/// Several clusters write this Secret, and `pgherd certs`: whoever has not read what it is to replace is refused.
+fn root_secret(
+    namespace: &str,
+    owners: Vec<OwnerReference>,
+    existing: Option<&Secret>,
+    authorities: &Authorities,
+) -> Secret {
     Secret {
-        metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
+        metadata: ObjectMeta {
             name: Some(ROOT_AUTHORITY_SECRET.to_owned()),
-            namespace: Some(cluster.namespace.clone()),
-            owner_references: Some(owners.into_values().collect()),
-            ..Default::default()
+            namespace: Some(namespace.to_owned()),
+            owner_references: Some(owners),
+            uid: existing.and_then(|secret| secret.metadata.uid.clone()),
+            resource_version: existing.and_then(|secret| secret.metadata.resource_version.clone()),
+            ..ObjectMeta::default()
         },
-        data: Some(data([
-            (ROOT_CERTIFICATE, authority.certificate_pem()),
-            (ROOT_KEY, authority.key_pem().expose_secret()),
-        ])),
+        data: Some(data(authorities.entries(&ROOT_KEYS))),
         ..Secret::default()
     }
 }
 
-/// The certificate that PostgreSQL shows to clients. It names every Service that leads to the cluster.
+/// The certificate that PostgreSQL shows to clients. It names every Service that leads to the cluster. Besides the namespace's
+/// authorities it comes with `others`, which instances with certificates of the user's have.
 ///
 /// # Errors
 /// When the certificate can't be made.
 pub fn server_certificate(
     cluster: &Cluster,
-    authority: &Authority,
+    authorities: &Authorities,
+    others: &str,
     existing: Option<&Secret>,
     now: Timestamp,
 ) -> Result<Secret, pki::Error> {
@@ -101,16 +152,25 @@ pub fn server_certificate(
         usage: Usage::Server,
     };
     let own = meta::labels([(labels::CLUSTER_CERTIFICATE, labels::CERTIFICATE_SERVER)]);
-    certificate(cluster, cluster.names.server_certificate(), own, authority, existing, &request, now)
+    certificate(
+        cluster,
+        cluster.names.server_certificate(),
+        own,
+        (authorities, others),
+        existing,
+        &request,
+        now,
+    )
 }
 
-/// The certificate that replicas authenticate with: its common name is their role's.
+/// The certificate that replicas authenticate with: its common name is their role's. `others` are trusted, too.
 ///
 /// # Errors
 /// When the certificate can't be made.
 pub fn replication_certificate(
     cluster: &Cluster,
-    authority: &Authority,
+    authorities: &Authorities,
+    others: &str,
     existing: Option<&Secret>,
     now: Timestamp,
 ) -> Result<Secret, pki::Error> {
@@ -120,7 +180,15 @@ pub fn replication_certificate(
         usage: Usage::Client,
     };
     let own = meta::labels([(labels::CLUSTER_CERTIFICATE, labels::CERTIFICATE_REPLICATION)]);
-    certificate(cluster, cluster.names.replication_certificate(), own, authority, existing, &request, now)
+    certificate(
+        cluster,
+        cluster.names.replication_certificate(),
+        own,
+        (authorities, others),
+        existing,
+        &request,
+        now,
+    )
 }
 
 /// The certificate of an instance's Patroni API, which is also what Patroni's own tools show to other instances.
@@ -131,7 +199,7 @@ pub fn instance_certificates(
     cluster: &Cluster,
     set: &InstanceSet,
     instance: &InstanceName,
-    authority: &Authority,
+    authorities: &Authorities,
     existing: Option<&Secret>,
     now: Timestamp,
 ) -> Result<Secret, pki::Error> {
@@ -147,7 +215,7 @@ pub fn instance_certificates(
         let (certificate, key) = combined.split_at(key_start);
         Some(Leaf { certificate_pem: certificate.to_owned(), key_pem: SecretString::from(key) })
     });
-    let leaf = keep_or_issue(stored, authority, &request, now)?;
+    let leaf = keep_or_issue(stored, &authorities.current, &request, now)?;
     let combined = format!("{}{}", leaf.certificate_pem, leaf.key_pem.expose_secret());
     Ok(Secret {
         metadata: meta::object_meta(
@@ -157,7 +225,7 @@ pub fn instance_certificates(
             &[],
         ),
         data: Some(data([
-            (PATRONI_ROOTS, authority.certificate_pem()),
+            (PATRONI_ROOTS, authorities.bundle().as_str()),
             (PATRONI_COMBINED, combined.as_str()),
         ])),
         ..Secret::default()
@@ -168,7 +236,7 @@ fn certificate(
     cluster: &Cluster,
     name: String,
     own: Labels,
-    authority: &Authority,
+    (authorities, others): (&Authorities, &str),
     existing: Option<&Secret>,
     request: &LeafRequest,
     now: Timestamp,
@@ -179,13 +247,13 @@ fn certificate(
             key_pem: SecretString::from(text(secret, KEY)?),
         })
     });
-    let leaf = keep_or_issue(stored, authority, request, now)?;
+    let leaf = keep_or_issue(stored, &authorities.current, request, now)?;
     Ok(Secret {
         metadata: meta::object_meta(cluster, name, own, &[]),
         data: Some(data([
             (CERTIFICATE, leaf.certificate_pem.as_str()),
             (KEY, leaf.key_pem.expose_secret()),
-            (ROOTS, authority.certificate_pem()),
+            (ROOTS, merged([authorities.bundle().as_str(), others]).as_str()),
         ])),
         ..Secret::default()
     })
@@ -199,7 +267,7 @@ fn certificate(
 pub(super) fn service_certificate(
     cluster: &Cluster,
     service: &str,
-    authority: &Authority,
+    authorities: &Authorities,
     stored: Option<(String, String)>,
     now: Timestamp,
 ) -> Result<Leaf, pki::Error> {
@@ -210,7 +278,7 @@ pub(super) fn service_certificate(
     };
     let stored =
         stored.map(|(certificate_pem, key)| Leaf { certificate_pem, key_pem: SecretString::from(key) });
-    keep_or_issue(stored, authority, &request, now)
+    keep_or_issue(stored, &authorities.current, &request, now)
 }
 
 fn keep_or_issue(

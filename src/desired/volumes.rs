@@ -1,8 +1,10 @@
 //! Volumes of an instance's pod, and where its containers see them.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::core::v1::{
-        ConfigMapProjection, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource,
+        ConfigMapProjection, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource, PodSpec,
         ProjectedVolumeSource, SecretProjection, Volume, VolumeMount, VolumeProjection,
     },
     apimachinery::pkg::api::resource::Quantity,
@@ -51,10 +53,7 @@ pub(super) fn build(cluster: &Cluster, set: &InstanceSet, instance: &InstanceNam
         projected(PATRONI_FILES, patroni_files(cluster, instance), Some(PRIVATE)),
         scratch(PATRONI_DIRECTORY, EmptyDirVolumeSource::default()),
         scratch(IDENTITY, EmptyDirVolumeSource::default()),
-        scratch(
-            TEMPORARY,
-            EmptyDirVolumeSource { size_limit: Some(Quantity("16Mi".to_owned())), ..Default::default() },
-        ),
+        temporary("16Mi"),
         // The container runtime's own is 64 MiB, less than a parallel query may need.
         scratch(
             SHARED_MEMORY,
@@ -98,6 +97,23 @@ pub(super) fn database_mounts(cluster: &Cluster, set: &InstanceSet) -> Vec<Volum
         mounts.push(read_only(FILES, "/etc/postgres"));
     }
     mounts
+}
+
+/// Which file of an instance with certificates is what in which Secret: its name below [`CERTIFICATE_DIRECTORY`], then the
+/// Secret and the key.
+pub type CertificateFiles = BTreeMap<String, (String, String)>;
+
+/// The files with certificates of a pod; none when it has none.
+#[must_use]
+pub fn certificate_files(spec: &PodSpec) -> Option<CertificateFiles> {
+    let volume = spec.volumes.iter().flatten().find(|volume| volume.name == CERTIFICATES)?;
+    let sources = volume.projected.as_ref()?.sources.iter().flatten();
+    let secrets = sources.filter_map(|source| source.secret.as_ref());
+    let files = secrets.flat_map(|secret| {
+        let items = secret.items.iter().flatten();
+        items.map(|item| (item.path.clone(), (secret.name.clone(), item.key.clone())))
+    });
+    Some(files.collect())
 }
 
 fn data_mounts(set: &InstanceSet) -> Vec<VolumeMount> {
@@ -196,6 +212,12 @@ pub(super) fn projected(name: &str, sources: Vec<VolumeProjection>, mode: Option
         projected: Some(ProjectedVolumeSource { default_mode: mode, sources: Some(sources) }),
         ..Volume::default()
     }
+}
+
+/// The volume `tmp`, for so much at most.
+pub(super) fn temporary(size: &str) -> Volume {
+    let source = EmptyDirVolumeSource { size_limit: Some(Quantity(size.to_owned())), ..Default::default() };
+    scratch(TEMPORARY, source)
 }
 
 fn claim(name: &str, claim_name: String) -> Volume {

@@ -49,6 +49,9 @@ pub struct ClusterObjects {
     pub network_policies: ByName<NetworkPolicy>,
     /// The authority that all clusters of the namespace share.
     pub root_authority: Option<Secret>,
+    /// Secrets of the user's that instances show certificates from. They have no label, so they are read by their names, by
+    /// whoever needs them.
+    pub users_certificates: ByName<Secret>,
 }
 
 impl ClusterObjects {
@@ -105,6 +108,7 @@ impl ClusterObjects {
             disruption_budgets,
             network_policies,
             root_authority,
+            users_certificates: ByName::new(),
         })
     }
 }

@@ -23,6 +23,7 @@ use kube::{
         Controller, PredicateConfig, WatchStreamExt,
         controller::{self, Action, Config},
         events::{Recorder, Reporter},
+        predicates,
         reflector::{self, ObjectRef},
         watcher,
     },
@@ -45,6 +46,7 @@ use super::{
 use crate::{
     api::{labels, postgres_cluster::PostgresCluster},
     desired::network_policy::Network,
+    domain::cluster_names::ROOT_AUTHORITY_SECRET,
     k8s::{OPERATOR, applier::Applier},
 };
 
@@ -264,6 +266,17 @@ fn controller(
                 }
             }
         });
+    let authorities = watcher(
+        api::<PartialObjectMeta<Secret>>(client, namespace),
+        watcher::Config::default().fields(&format!("metadata.name={ROOT_AUTHORITY_SECRET}")),
+    )
+    .default_backoff()
+    .touched_objects()
+    .predicate_filter(predicates::resource_version, PredicateConfig::default())
+    .inspect_ok({
+        let queue = Arc::clone(&queue);
+        move |authority| queue.ask_for_owners(authority)
+    });
     let (metrics, place) = (Arc::clone(&shared.metrics), namespace.map(str::to_owned));
     // Patroni renews its lease in Endpoints every few seconds; those are not watched.
     let work = Controller::for_stream(clusters, reader)
@@ -280,6 +293,7 @@ fn controller(
         .owns_stream(owned::<PodDisruptionBudget>(client, namespace, &queue))
         .owns_stream(owned::<NetworkPolicy>(client, namespace, &queue))
         .watches_stream(pods, |pod| cluster_of(&pod))
+        .watches_stream(authorities, |authority| sharing(&authority))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, error_policy, Arc::clone(shared))
         .for_each({
@@ -337,6 +351,13 @@ fn of_clusters() -> watcher::Config {
 fn cluster_of(pod: &Pod) -> Option<ObjectRef<PartialObjectMeta<PostgresCluster>>> {
     let cluster = pod.labels().get(labels::CLUSTER)?;
     Some(ObjectRef::new(cluster).within(&pod.namespace()?))
+}
+
+/// The clusters that an authority is for: all clusters of a namespace own its Secret.
+fn sharing(authority: &PartialObjectMeta<Secret>) -> Vec<ObjectRef<PartialObjectMeta<PostgresCluster>>> {
+    let owners = authority.owner_references().iter().filter(|owner| owner.kind == PostgresCluster::kind(&()));
+    let namespace = authority.namespace().unwrap_or_default();
+    owners.map(|owner| ObjectRef::new(&owner.name).within(&namespace)).collect()
 }
 
 async fn reconcile(

@@ -4,11 +4,13 @@
 //! kubelet speaks it, and making one takes less than a millisecond. Nothing here reads a clock, a file or the network; a
 //! caller passes the time, and stores what it gets in a Secret or in a file that only its owner can read.
 
+mod authorities;
 mod authority;
 mod bundle;
 mod inspect;
 mod leaf;
 
+pub use authorities::{Authorities, Keys, Rules, Unusable, before, expired};
 pub use authority::Authority;
 pub use bundle::{certificates, merged};
 pub use inspect::{Facts, days_left, issued_by, not_after, renewal_due};

@@ -134,5 +134,20 @@ async fn an_administrator_of_two_namespaces_installs_with_the_roles_that_check_p
     assert!(again.stderr.contains("Nothing to do"), "{again}");
     let ran = jane(&["uninstall", "-y", "-n", &installation.home]);
     assert_eq!(ran.code, Some(0), "{ran}");
+
+    // A probe takes a little more, which is printed when it is asked for.
+    let roles = installation.succeed(&["check", "--role", "--probe", "--user", &user, "-o", "json"]);
+    let roles = parsed(&roles);
+    grant(&installation, &roles).await;
+    let probed = parsed(&jane(&["check", "--probe", "-o", "json"]));
+    for code in ["PG-IMAGE-01", "PG-STORAGE-03"] {
+        assert_eq!(outcome(&probed, code), "ok", "{probed:#}");
+    }
+    for object in roles["items"].as_array().unwrap() {
+        let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
+        let id = ObjectId::of(&object);
+        let api = kinds::api_of(&client, &id).await.unwrap();
+        api.delete(&id.name, &DeleteParams::default()).await.unwrap();
+    }
     installation.delete_namespaces().await;
 }

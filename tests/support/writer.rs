@@ -71,9 +71,27 @@ pub(crate) struct Written {
 impl<'a> Writer<'a> {
     /// Starts one that writes to the Service that follows the primary, and waits until it does.
     pub(crate) async fn start(installation: &'a Installation, cluster: &str) -> Self {
+        let uri = format!("host={cluster}-ha sslmode=require");
+        Self::begin(installation, cluster, &[uri]).await
+    }
+
+    /// Starts one that connects anew for every row, to each of these Services in turn, and trusts nobody but the authorities
+    /// in the cluster's Secret, which it has mounted below `/trusted`.
+    pub(crate) async fn start_anew(installation: &'a Installation, cluster: &str, services: &[&str]) -> Self {
+        let uris: Vec<String> = services
+            .iter()
+            .map(|service| {
+                let host = format!("{service}.{}.svc", installation.databases);
+                format!("host={host} sslmode=verify-full sslrootcert=/trusted/ca.crt")
+            })
+            .collect();
+        Self::begin(installation, cluster, &uris).await
+    }
+
+    async fn begin(installation: &'a Installation, cluster: &str, uris: &[String]) -> Self {
         let name = format!("writer-{cluster}");
         let pods = installation.pods();
-        pods.create(&PostParams::default(), &pod(&name, cluster)).await.unwrap();
+        pods.create(&PostParams::default(), &pod(&name, cluster, uris)).await.unwrap();
         let running = |pod: Option<&Pod>| match pod {
             Some(pod) if reasons::ready(pod) => Look::Done(()),
             _ => Look::Waiting("it doesn't run".to_owned()),
@@ -186,8 +204,12 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn pod(name: &str, cluster: &str) -> Pod {
+fn pod(name: &str, cluster: &str, uris: &[String]) -> Pod {
     let secret = format!("{cluster}-pguser-{cluster}");
+    let uris: Vec<String> = uris
+        .iter()
+        .map(|uri| format!("{uri} user={cluster} dbname={cluster} password=$(PASSWORD)"))
+        .collect();
     let key = |key: &str| json!({"secretKeyRef": {"name": secret, "key": key}});
     serde_json::from_value(json!({
         "metadata": {"name": name},
@@ -201,12 +223,17 @@ fn pod(name: &str, cluster: &str) -> Pod {
                 "command": ["python3", "-c", PROGRAM],
                 "env": [
                     {"name": "PASSWORD", "valueFrom": key("password")},
-                    {"name": "URI", "value": format!("host={cluster}-ha user={cluster} dbname={cluster} password=$(PASSWORD)")},
+                    {"name": "URIS", "value": uris.join("\n")},
                     {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
                 ],
                 "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
                     "readOnlyRootFilesystem": true},
+                "volumeMounts": [{"name": "trusted", "mountPath": "/trusted"}],
             }],
+            "volumes": [{"name": "trusted", "secret": {
+                "secretName": format!("{cluster}-cluster-cert"),
+                "items": [{"key": "ca.crt", "path": "ca.crt"}],
+            }}],
         },
     }))
     .unwrap()

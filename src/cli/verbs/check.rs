@@ -34,9 +34,9 @@ pub struct Args {
     short: bool,
     /// Also make pods and volumes for a moment, in the installation's namespaces, to see whether images can be pulled, and
     /// volumes made and enlarged
-    #[arg(long, conflicts_with = "role")]
+    #[arg(long)]
     probe: bool,
-    /// Print roles that allow you everything that the installation needs, and check nothing
+    /// Print roles that allow you everything that the installation needs, with `--probe` also what that does, and check nothing
     #[arg(long)]
     role: bool,
     /// The user that these roles are for, instead of you
@@ -90,7 +90,7 @@ impl Args {
             folder: context.inventory_folder(),
         };
         if self.role {
-            return print_roles(context, subject, self.user).await;
+            return print_roles(context, subject, self.user, self.probe).await;
         }
         let introduction = Introduction::of(context, named);
         introduction.tell(&context.printer);
@@ -143,11 +143,19 @@ fn tell_left(printer: &Printer, left: &[String]) {
     }
 }
 
-/// Prints the roles that allow `user`, or else the caller, everything that the installation needs.
-async fn print_roles(context: &Context, subject: Subject<'_>, user: Option<String>) -> Result<Exit, Failure> {
+/// Prints the roles that allow `user`, or else the caller, everything that the installation, or also a probe, needs.
+async fn print_roles(
+    context: &Context,
+    subject: Subject<'_>,
+    user: Option<String>,
+    probe: bool,
+) -> Result<Exit, Failure> {
     let Subject { connection, inventory, .. } = subject;
     let situation = rights::situation(&connection.client, inventory).await?;
-    let needs = rights::needs(inventory, &subject.objects()?, &situation);
+    let mut needs = rights::needs(inventory, &subject.objects()?, &situation);
+    if probe {
+        needs.extend(rights::needs_of_probe(inventory));
+    }
     let user = user.unwrap_or_else(|| connection.user.clone());
     let roles = rights::roles(inventory, &needs, &user);
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": roles});

@@ -3,9 +3,12 @@
 
 use std::fmt::Write as _;
 
-use super::{CERTIFICATES, CONFIGURATION, PASSWORD_FILE};
+use super::{CERTIFICATES, CONFIGURATION, PASSWORD_FILE, TEMPORARY};
 use crate::{
-    desired::cluster::{Cluster, PgBouncer},
+    desired::{
+        cluster::{Cluster, PgBouncer},
+        text::scripts,
+    },
     domain::hba::POOLER_USER,
 };
 
@@ -103,6 +106,20 @@ pub(super) fn own_file(pgbouncer: &PgBouncer) -> OwnFile {
     own
 }
 
+/// What the files are, and where it is noted which of them PgBouncer has read.
+fn definitions() -> String {
+    format!(
+        "in_force={TEMPORARY}/.files-in-force\n\
+         state() {{ cat {CONFIGURATION} {CERTIFICATES}/* {PASSWORD_FILE} 2>/dev/null | cksum; }}\n"
+    )
+}
+
+/// Commands that tell whether PgBouncer has read the files that are there now.
+#[must_use]
+pub fn in_force() -> String {
+    scripts::compare(&definitions(), "state")
+}
+
 /// The command of the container: PgBouncer, and beside it a loop that makes it read its files again when they have changed.
 /// Nothing tells a container of that; the kubelet itself looks once a minute.
 #[must_use]
@@ -112,19 +129,21 @@ pub(super) fn command() -> Vec<String> {
   echo 'the image has no pgbouncer; name one that has it in spec.proxy.pgBouncer.image' >&2
   exit 1
 }}
-state() {{ cat {CONFIGURATION} {CERTIFICATES}/* {PASSWORD_FILE} 2>/dev/null | cksum; }}
+{definitions}seen=$(state)
+printf '%s\n' "$seen" >"$in_force"
 (
-  seen=$(state)
   while sleep 5; do
     now=$(state)
     if [ "$now" != "$seen" ]; then
       seen=$now
       kill -HUP 1
+      printf '%s\n' "$seen" >"$in_force"
     fi
   done
 ) &
 exec pgbouncer {CONFIGURATION}
-"#
+"#,
+        definitions = definitions()
     );
     ["sh", "-ceu", "--", &script].map(str::to_owned).to_vec()
 }

@@ -20,6 +20,7 @@ use rand::rngs::ThreadRng;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::config::OwnFile;
+pub use self::config::in_force;
 use super::{
     cluster::{Cluster, PgBouncer},
     disruption_budget, meta, pod,
@@ -33,24 +34,27 @@ use crate::{
         hba::POOLER_USER,
         password::{self, PasswordKind},
     },
-    pki::{self, Authority},
+    pki::{self, Authorities},
 };
 
 /// Name of the container.
-const CONTAINER: &str = "pgbouncer";
+pub const CONTAINER: &str = "pgbouncer";
 /// Name of PgBouncer's port in Service and pods.
 const PORT_NAME: &str = "pgbouncer";
 
 const CONFIGURATION: &str = "/etc/pgbouncer/~postgres-operator.ini";
 const CERTIFICATES: &str = "/pgconf/tls";
 const PASSWORD_FILE: &str = "/pgconf/users.txt";
+const TEMPORARY: &str = "/tmp";
 
 /// Keys of the Secret.
 const PASSWORD: &str = "pgbouncer-password";
 const VERIFIER: &str = "pgbouncer-verifier";
 const USERS_FILE: &str = "pgbouncer-users.txt";
-const FRONTEND_ROOTS: &str = "pgbouncer-frontend.ca-roots";
-const FRONTEND_CERTIFICATE: &str = "pgbouncer-frontend.crt";
+/// What its clients have to trust.
+pub const FRONTEND_ROOTS: &str = "pgbouncer-frontend.ca-roots";
+/// What it shows to them.
+pub const FRONTEND_CERTIFICATE: &str = "pgbouncer-frontend.crt";
 const FRONTEND_KEY: &str = "pgbouncer-frontend.key";
 /// Keys of the ConfigMap.
 const MAIN_FILE: &str = "pgbouncer.ini";
@@ -78,14 +82,14 @@ pub struct Objects {
 pub fn build(
     cluster: &Cluster,
     pgbouncer: &PgBouncer,
-    authority: &Authority,
+    authorities: &Authorities,
     existing: Option<&Secret>,
     now: Timestamp,
     rng: &mut ThreadRng,
 ) -> Result<Objects, pki::Error> {
     Ok(Objects {
         config_map: config_map(cluster, pgbouncer),
-        secret: secret(cluster, pgbouncer, authority, existing, now, rng)?,
+        secret: secret(cluster, pgbouncer, authorities, existing, now, rng)?,
         service: services::pgbouncer(cluster, pgbouncer, PORT_NAME),
         deployment: deployment(cluster, pgbouncer),
         disruption_budget: disruption_budget::pgbouncer(cluster, pgbouncer),
@@ -127,7 +131,7 @@ fn config_map(cluster: &Cluster, pgbouncer: &PgBouncer) -> ConfigMap {
 fn secret(
     cluster: &Cluster,
     pgbouncer: &PgBouncer,
-    authority: &Authority,
+    authorities: &Authorities,
     existing: Option<&Secret>,
     now: Timestamp,
     rng: &mut ThreadRng,
@@ -148,9 +152,10 @@ fn secret(
     ]);
     if pgbouncer.custom_certificate.is_none() {
         let stored = stored(FRONTEND_CERTIFICATE).zip(stored(FRONTEND_KEY));
-        let leaf = secrets::service_certificate(cluster, &cluster.names.pgbouncer(), authority, stored, now)?;
+        let leaf =
+            secrets::service_certificate(cluster, &cluster.names.pgbouncer(), authorities, stored, now)?;
         values.extend(data([
-            (FRONTEND_ROOTS, authority.certificate_pem()),
+            (FRONTEND_ROOTS, authorities.bundle().as_str()),
             (FRONTEND_CERTIFICATE, leaf.certificate_pem.as_str()),
             (FRONTEND_KEY, leaf.key_pem.expose_secret()),
         ]));
@@ -236,14 +241,18 @@ fn container(cluster: &Cluster, pgbouncer: &PgBouncer) -> Container {
         security_context: Some(pod::container_security()),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: Some(
-            [("configuration", "/etc/pgbouncer"), ("certificates", "/pgconf")]
-                .map(|(name, path)| VolumeMount {
-                    name: name.to_owned(),
-                    mount_path: path.to_owned(),
-                    read_only: Some(true),
-                    ..VolumeMount::default()
-                })
-                .to_vec(),
+            [
+                ("configuration", "/etc/pgbouncer", true),
+                ("certificates", "/pgconf", true),
+                ("tmp", TEMPORARY, false),
+            ]
+            .map(|(name, path, read_only)| VolumeMount {
+                name: name.to_owned(),
+                mount_path: path.to_owned(),
+                read_only: read_only.then_some(true),
+                ..VolumeMount::default()
+            })
+            .to_vec(),
         ),
         ..Container::default()
     }
@@ -298,6 +307,7 @@ fn volumes(cluster: &Cluster, pgbouncer: &PgBouncer) -> Vec<Volume> {
     vec![
         projected("configuration", configuration, None),
         projected("certificates", certificates.into_iter().map(volumes::secret).collect(), Some(PRIVATE)),
+        volumes::temporary("1Mi"),
     ]
 }
 

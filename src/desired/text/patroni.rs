@@ -23,6 +23,15 @@ pub const COMBINED_FILE: &str = "~postgres-operator/patroni.crt-combined";
 /// Port of Patroni's REST API unless the cluster says otherwise.
 pub const DEFAULT_API_PORT: i32 = 8008;
 
+/// Patroni's setting for a command that it runs before it stops PostgreSQL.
+const BEFORE_STOP: &str = "before_stop";
+
+/// Stops PostgreSQL, and waits two seconds at most until it has ended. Patroni itself would look once, wait for a second, and
+/// only then let another instance take over; of one that is gone it sees so at once, and of another it goes on as usual. Nobody
+/// can write from the signal on.
+const STOP: &str = "read -r server <\"$0\" && kill -INT \"$server\" || exit; looks=0; \
+    while kill -0 \"$server\" 2>/dev/null && [ $looks -lt 40 ]; do looks=$((looks + 1)); sleep 0.05; done";
+
 /// The configuration that all instances share: file `~postgres-operator_cluster.yaml`.
 #[must_use]
 pub fn cluster_file(cluster: &Cluster) -> Value {
@@ -71,7 +80,7 @@ pub fn cluster_file(cluster: &Cluster) -> Value {
 /// What one instance has of its own: file `~postgres-operator_instance.yaml`.
 #[must_use]
 pub fn instance_file(cluster: &Cluster, instance: &InstanceName, wal_directory: &str) -> Value {
-    json!({
+    let mut file = json!({
         "name": instance.pod(),
         "bootstrap": {
             "method": "initdb",
@@ -88,7 +97,14 @@ pub fn instance_file(cluster: &Cluster, instance: &InstanceName, wal_directory: 
             "basebackup": [{ "waldir": wal_directory }, { "checkpoint": "fast" }],
             "data_dir": cluster.data_directory(),
         },
-    })
+    });
+    // What is in the local file wins over the cluster's store, so one of the user's would be lost.
+    if cluster.patroni.dynamic_configuration.get("postgresql").and_then(|own| own.get(BEFORE_STOP)).is_none()
+    {
+        let command = format!("sh -c '{STOP}' {}/postmaster.pid", cluster.data_directory());
+        file["postgresql"][BEFORE_STOP] = command.into();
+    }
+    file
 }
 
 /// What an image without the audit library needs on top: file `~postgres-operator_without-pgaudit.yaml`.

@@ -6,8 +6,13 @@ const STARTUP: &str = include_str!("startup.sh");
 /// What the database container does each time it starts: also when only its processes were killed, where nothing else would.
 const START: &str = include_str!("start.sh");
 
+/// What the certificates are, and where it is noted which of them are in force.
+const CERTIFICATES: &str = include_str!("certificates.sh");
 /// What goes on beside Patroni.
 const RELOAD: &str = include_str!("reload.sh");
+
+/// The last line of what [`in_force`] writes when the certificates of a container are those that its server works with.
+pub const IN_FORCE: &str = "in force";
 
 /// The command of the container that prepares an instance. It expects `PG_MAJOR`, `PGDATA` and `PGWAL` in its environment.
 #[must_use]
@@ -18,7 +23,21 @@ pub fn startup() -> Vec<String> {
 /// The command of the container that runs PostgreSQL. It expects the same environment.
 #[must_use]
 pub fn database() -> Vec<String> {
-    shell(&format!("{PROGRAMS}{START}{RELOAD}exec patroni /etc/patroni\n"))
+    shell(&format!("{PROGRAMS}{START}{CERTIFICATES}{RELOAD}exec patroni /etc/patroni\n"))
+}
+
+/// Commands that tell whether PostgreSQL and Patroni have read the certificates that are in their files now.
+#[must_use]
+pub fn in_force() -> String {
+    compare(CERTIFICATES, "certificates")
+}
+
+/// Commands that write [`IN_FORCE`] if what `state` prints was noted in the file `$in_force`. `definitions` defines both.
+#[must_use]
+pub(in crate::desired) fn compare(definitions: &str, state: &str) -> String {
+    format!(
+        "{definitions}if [ \"$({state})\" = \"$(cat \"$in_force\" 2>/dev/null)\" ]; then echo '{IN_FORCE}'; fi\n"
+    )
 }
 
 /// The file that an instance has beside its data directory as long as there has never been a database in it.
@@ -45,7 +64,7 @@ mod tests {
 
     #[test]
     fn scripts_are_valid_for_the_shell() {
-        for command in [startup(), database(), with_programs("psql")] {
+        for command in [startup(), database(), with_programs("psql"), shell(&in_force())] {
             let checked = Command::new("sh").args(["-n", "-c", &command[3]]).output().unwrap();
             assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
         }

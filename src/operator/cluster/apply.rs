@@ -83,7 +83,7 @@ pub(super) async fn apply(
         all(applier, network_policies, &live.network_policies, story_less),
     )?;
     if !renewed.is_empty() {
-        let note = format!("made anew: {}", renewed.join(", "));
+        let note = format!("new certificates or authorities in {}", renewed.join(", "));
         story.tell("CertificatesRenewed", "RenewCertificates", note);
     }
     if !volumes.added.is_empty() {

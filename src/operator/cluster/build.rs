@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 };
 use rand::rngs::ThreadRng;
 
-use super::{instances::Plan, volumes};
+use super::{instances::Plan, trust, volumes};
 use crate::{
     desired::{
         Cluster, access, config_maps, disruption_budget,
@@ -66,14 +66,17 @@ pub fn build(
     rng: &mut ThreadRng,
 ) -> Result<Desired, pki::Error> {
     let stored = |name: String| objects.secrets.get(&name);
-    let authority = secrets::authority(&cluster.namespace, objects.root_authority.as_ref(), now)?;
     let server = stored(cluster.names.server_certificate());
+    let trusted = server.and_then(|secret| secrets::text(secret, secrets::ROOTS));
+    let root = objects.root_authority.as_ref();
+    let authorities = secrets::authorities(&cluster.namespace, root, trusted.as_deref(), now)?;
+    let others = trust::roots(cluster, objects);
     let replication = stored(cluster.names.replication_certificate());
     let mut desired = Desired {
-        root_authority: secrets::root_authority(cluster, objects.root_authority.as_ref(), &authority),
+        root_authority: secrets::root_authority(cluster, root, &authorities),
         secrets: vec![
-            secrets::server_certificate(cluster, &authority, server, now)?,
-            secrets::replication_certificate(cluster, &authority, replication, now)?,
+            secrets::server_certificate(cluster, &authorities, &others, server, now)?,
+            secrets::replication_certificate(cluster, &authorities, &others, replication, now)?,
         ],
         user_secrets: cluster
             .users
@@ -101,7 +104,7 @@ pub fn build(
         pgbouncer: match &cluster.pgbouncer {
             Some(wanted) => {
                 let existing = stored(cluster.names.pgbouncer());
-                Some(pgbouncer::build(cluster, wanted, &authority, existing, now, rng)?)
+                Some(pgbouncer::build(cluster, wanted, &authorities, existing, now, rng)?)
             }
             None => None,
         },
@@ -115,7 +118,7 @@ pub fn build(
             cluster,
             set,
             instance,
-            &authority,
+            &authorities,
             certificates,
             now,
         )?);

@@ -19,6 +19,7 @@ pub mod rollout;
 pub mod status;
 mod story;
 mod switchover;
+pub mod trust;
 pub mod validate;
 pub mod volumes;
 
@@ -192,6 +193,7 @@ async fn bring_about(
         }
         adoption::Progress::Waiting(pending) => return Ok(status::held(resource, pending, now)),
     }
+    objects.users_certificates = trust::fetch(client, cluster, &objects).await?;
     let observed = instances::observe(&objects);
     let (plan, desired) = {
         let mut rng = rand::rng();

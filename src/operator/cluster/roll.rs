@@ -18,6 +18,7 @@ use super::{
     restart,
     rollout::{self, Step},
     story::PRIMARY_MOVED,
+    trust,
 };
 use crate::{
     api::labels,
@@ -97,9 +98,12 @@ async fn replace_outdated(
     let candidates = rollout::candidates(cluster, plan, objects);
     let step = rollout::next(&candidates);
     let mut doing = step.to_string();
+    let acts = matches!(step, Step::Replace(_) | Step::Switchover { .. });
+    let strangers = if acts { trust::missing(client, cluster, plan, objects).await? } else { None };
     match &step {
         Step::Nothing => return Ok(None),
         Step::Wait(_) => {}
+        _ if strangers.is_some() => doing = format!("waiting: {}", strangers.unwrap_or_default()),
         Step::Replace(name) => replace(client, cluster, name, objects, story).await?,
         Step::Switchover { from, to } => {
             doing = hand_over(client, cluster, from, to, objects, story).await?;

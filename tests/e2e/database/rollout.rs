@@ -210,7 +210,7 @@ async fn parameters_that_need_a_restart_get_one_and_pods_stay() {
 }
 
 /// The pods of a cluster by name, with what tells them from later ones of that name.
-async fn uids(installation: &Installation, name: &str) -> BTreeMap<String, String> {
+pub(super) async fn uids(installation: &Installation, name: &str) -> BTreeMap<String, String> {
     let selector = format!("{PREFIX}/cluster={name},{PREFIX}/instance");
     let pods = installation.pods().list(&ListParams::default().labels(&selector)).await.unwrap();
     pods.iter().map(|pod| (pod.name_any(), pod.uid().unwrap())).collect()

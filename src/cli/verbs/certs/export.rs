@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::scene::Scene;
 use crate::{
-    certificates::{AUTHORITY_CERTIFICATE, Authorities, store},
+    certificates::{AUTHORITY_CERTIFICATE, authorities, store},
     cli::{Code, Context, Exit, Failure, output::counted, verbs::target},
     desired::secrets::text,
     domain::names::ObjectName,
@@ -97,8 +97,8 @@ async fn of_operator(context: &Context, with_key: bool) -> Result<(String, Optio
         Failure::new(Code::ObjectMissing, format!("there is no {place}"))
             .next("The operator makes its certificates when it runs.")
     })?;
-    let authorities = Authorities::read(&secret, &place)?;
-    Ok((authorities.bundle(), with_key.then(|| authorities.current.key_pem().clone())))
+    let set = authorities(&secret, &place)?;
+    Ok((set.bundle(), with_key.then(|| set.current.key_pem().clone())))
 }
 
 /// Certificates and nothing else, whatever the text holds.

@@ -1,5 +1,6 @@
 //! `pgherd certs …`.
 
+mod databases;
 mod export;
 mod renew;
 mod rotate;
@@ -21,13 +22,14 @@ enum Task {
     Show(show::Args),
     /// Make the operator's certificate anew, before it is due
     Renew(renew::Args),
-    /// Replace the operator's authority, step by step
+    /// Replace the authority of the operator, or of a namespace's databases, step by step
     ///
     /// Without a flag, a new authority is made and trusted beside the one that issues certificates: give it to your clients
     /// (`pgherd certs export`). With `--reissue` it begins to issue, and the old one is still trusted. With `--finish` the
     /// old one is trusted no longer. Each step can be run again, and says what comes next.
     ///
-    /// This is about the operator. Authorities of databases are only shown, by `pgherd certs show`.
+    /// With `--databases -n NAMESPACE` this is about the authority that all clusters of that namespace share, and each step
+    /// waits until every instance has taken it up.
     #[command(name = "rotate-ca")]
     RotateCa(rotate::Args),
     /// Write the certificates that a client has to trust

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::scene::Scene;
+use super::{databases, scene::Scene};
 use crate::{
-    certificates::{Authorities, Decision, Source, Stored, decide, served::Shown, settle},
+    certificates::{Decision, Source, Stored, decide, served::Shown, settle},
     cli::{Code, Context, Exit, Failure},
-    pki::{Authority, Facts, issued_by},
+    pki::{Authorities, Authority, Facts, issued_by},
 };
 
 /// Which step to take.
@@ -21,11 +21,25 @@ pub(super) struct Args {
     /// Trust the old authority no longer
     #[arg(long)]
     finish: bool,
+    /// The authority that the clusters of namespace `-n` share, instead of the operator's
+    #[arg(long)]
+    databases: bool,
+}
+
+/// A step of a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A new authority is trusted.
+    Prepare,
+    /// It issues.
+    Reissue,
+    /// The one before it is trusted no longer.
+    Finish,
 }
 
 /// What a step came to.
 #[derive(Debug, Serialize)]
-struct Taken {
+pub(super) struct Taken {
     /// Whether anything was to be done.
     changed: bool,
     did: String,
@@ -40,19 +54,30 @@ impl Args {
     /// # Errors
     /// When it isn't this step's turn, the authority is the user's to rotate, or the operator doesn't take its certificate.
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let scene = Scene::find(context).await?;
-        if let Source::Secret(name) = &scene.policy.source {
-            return Err(theirs(name));
-        }
-        let taken = if self.finish {
-            finish(&scene).await?
-        } else if self.reissue {
-            reissue(context, &scene).await?
+        let step = match (self.reissue, self.finish) {
+            (true, _) => Step::Reissue,
+            (false, true) => Step::Finish,
+            (false, false) => Step::Prepare,
+        };
+        let taken = if self.databases {
+            databases::rotate(context, step).await?
         } else {
-            prepare(context, &scene).await?
+            of_operator(context, step).await?
         };
         context.printer.result(&taken, || format!("{}\nNext: {}\n", taken.did, taken.next))?;
         Ok(Exit::Success)
+    }
+}
+
+async fn of_operator(context: &Context, step: Step) -> Result<Taken, Failure> {
+    let scene = Scene::find(context).await?;
+    if let Source::Secret(name) = &scene.policy.source {
+        return Err(theirs(name));
+    }
+    match step {
+        Step::Prepare => prepare(context, &scene).await,
+        Step::Reissue => reissue(context, &scene).await,
+        Step::Finish => finish(&scene).await,
     }
 }
 
@@ -88,7 +113,7 @@ fn prepared(scene: &Scene, stored: &Stored, given: Option<&Arc<Authority>>) -> R
             "Name the new one in the inventory (tls.authority_certificate and tls.authority_key), and that with `-i FILE`.",
         ));
     }
-    set.prepare(home, policy, now).map_err(crate::certificates::Error::from)?;
+    set.prepare(&policy.rules(home), now).map_err(crate::certificates::Error::from)?;
     Ok(settle(home, policy, set, stored.leaf(), now)?)
 }
 
@@ -188,7 +213,7 @@ fn in_use(stored_by_current: bool, shown: &Shown) -> Option<String> {
     }
 }
 
-fn refused(what: &str) -> Failure {
+pub(super) fn refused(what: &str) -> Failure {
     Failure::new(Code::RotationRefused, what)
 }
 
@@ -201,12 +226,12 @@ fn theirs(secret: &str) -> Failure {
         )
 }
 
-fn name(certificate_pem: &str) -> Result<String, Failure> {
+pub(super) fn name(certificate_pem: &str) -> Result<String, Failure> {
     Ok(Facts::read(certificate_pem).map_err(crate::certificates::Error::from)?.subject)
 }
 
 impl Taken {
-    fn of(set: &Authorities, changed: bool, did: String, next: &str) -> Result<Self, Failure> {
+    pub(super) fn of(set: &Authorities, changed: bool, did: String, next: &str) -> Result<Self, Failure> {
         let bundle = set.bundle();
         let trusted = crate::pki::certificates(&bundle).map(name).collect::<Result<_, _>>()?;
         Ok(Self { changed, did, next: next.to_owned(), trusted })

@@ -8,15 +8,12 @@ use serde::Serialize;
 use super::scene::Scene;
 use crate::{
     api::labels as clusters,
-    certificates::{
-        AUTHORITY_CERTIFICATE, Authorities, Home, LEAF_CERTIFICATE, NEXT_CERTIFICATE, PREVIOUS_CERTIFICATE,
-        Policy, Source, Stored, entry, renewal,
-    },
+    certificates::{Home, KEYS, LEAF_CERTIFICATE, Policy, Source, Stored, authorities, entry, renewal},
     cli::{Context, Exit, Failure, output::table},
-    desired::secrets::{PATRONI_COMBINED, ROOT_CERTIFICATE},
+    desired::secrets::{PATRONI_COMBINED, ROOT_KEYS, rules, stored_authorities},
     domain::cluster_names::ROOT_AUTHORITY_SECRET,
     k8s::{Doing as _, Error, Kind},
-    pki::{Facts, Usage, days_left},
+    pki::{Facts, Keys, Usage, before, days_left},
     roles::watched::Watched,
 };
 
@@ -56,7 +53,7 @@ impl Args {
         }
         for namespace in &watched.names {
             match in_namespace(&scene.client, namespace).await {
-                Ok(secrets) => rows.extend(secrets.iter().filter_map(|secret| of_cluster(secret, now))),
+                Ok(secrets) => rows.extend(secrets.iter().flat_map(|secret| of_cluster(secret, now))),
                 Err(error) if error.kind() == Kind::Forbidden => {
                     context
                         .printer
@@ -89,18 +86,11 @@ fn own(home: &Home, policy: &Policy, stored: &Stored, now: Timestamp) -> Vec<Row
     let mut rows = Vec::new();
     let mut issuer = None;
     if let Some(secret) = &stored.authority {
-        let turn = Authorities::read(secret, "").ok().and_then(|set| {
+        let turn = authorities(secret, "").ok().and_then(|set| {
             issuer = Facts::read(set.current.certificate_pem()).ok();
-            (policy.source == Source::Made).then(|| set.due(policy)).flatten()
+            (policy.source == Source::Made).then(|| set.due(&policy.rules(home))).flatten()
         });
-        for (key, kind) in [
-            (AUTHORITY_CERTIFICATE, "authority"),
-            (NEXT_CERTIFICATE, "next authority"),
-            (PREVIOUS_CERTIFICATE, "previous authority"),
-        ] {
-            let turn = turn.filter(|_| key == AUTHORITY_CERTIFICATE);
-            rows.extend(entry(secret, key).and_then(|pem| row(secret, &pem, Some(kind), turn, now)));
-        }
+        rows.extend(authority_rows(secret, &KEYS, turn, now));
     }
     if let Some(secret) = &stored.leaf {
         let owned = home.owns(secret);
@@ -114,14 +104,31 @@ fn own(home: &Home, policy: &Policy, stored: &Stored, now: Timestamp) -> Vec<Row
     rows
 }
 
-/// The certificate of a Secret in a namespace with clusters, if it holds one. Leaves are renewed in their last third.
-fn of_cluster(secret: &Secret, now: Timestamp) -> Option<Row> {
-    let pem =
-        [ROOT_CERTIFICATE, LEAF_CERTIFICATE, PATRONI_COMBINED].iter().find_map(|key| entry(secret, key))?;
-    let facts = Facts::read(&pem).ok()?;
-    let third = facts.lifetime().as_secs() / 3;
-    let due = Timestamp::from_second(facts.not_after.as_second() - third).ok();
-    row(secret, &pem, None, due.filter(|_| !facts.authority), now)
+/// The certificates of a Secret in a namespace with clusters. Leaves are renewed in their last third.
+fn of_cluster(secret: &Secret, now: Timestamp) -> Vec<Row> {
+    if secret.name_any() == ROOT_AUTHORITY_SECRET {
+        let namespace = secret.namespace().unwrap_or_default();
+        let turn = stored_authorities(secret).and_then(|set| set.due(&rules(&namespace)));
+        return authority_rows(secret, &ROOT_KEYS, turn, now);
+    }
+    let pem = [LEAF_CERTIFICATE, PATRONI_COMBINED].iter().find_map(|key| entry(secret, key));
+    let of_leaf = pem.and_then(|pem| {
+        let facts = Facts::read(&pem).ok()?;
+        let third = facts.lifetime().as_secs() / 3;
+        row(secret, &pem, None, Some(before(facts.not_after, third)), now)
+    });
+    of_leaf.into_iter().collect()
+}
+
+/// Authorities that follow each other; the one that issues now is replaced at `turn`.
+fn authority_rows(secret: &Secret, keys: &Keys, turn: Option<Timestamp>, now: Timestamp) -> Vec<Row> {
+    let kinds = [
+        (keys.certificate, "authority", turn),
+        (keys.next_certificate, "next authority", None),
+        (keys.previous_certificate, "previous authority", None),
+    ];
+    let row = |(key, kind, turn)| row(secret, &entry(secret, key)?, Some(kind), turn, now);
+    kinds.into_iter().filter_map(row).collect()
 }
 
 fn row(
@@ -174,7 +181,7 @@ mod tests {
     use super::*;
     use crate::{
         certificates::decide,
-        desired::secrets::data,
+        desired::secrets::{ROOT_CERTIFICATE, data},
         inventory::Inventory,
         pki::{Authority, LeafRequest, Terms},
         roles::certificates,
@@ -198,7 +205,7 @@ mod tests {
         let (home, policy) =
             (certificates::home(&inventory.installation), certificates::policy(&inventory.tls));
         let mut set = decide(&home, &policy, &Stored::default(), None, now()).unwrap().authorities;
-        set.prepare(&home, &policy, now()).unwrap();
+        set.prepare(&policy.rules(&home), now()).unwrap();
         let decision = crate::certificates::settle(&home, &policy, set, None, now()).unwrap();
         let [authority, leaf] = &decision.secrets[..] else { panic!("{:?}", decision.secrets.len()) };
         let stored = Stored { authority: Some(authority.clone()), leaf: Some(leaf.clone()) };
@@ -217,7 +224,7 @@ mod tests {
             secret("hippo-a-certs", &[(PATRONI_COMBINED, &combined)]),
         ];
         let later: Timestamp = "2026-06-15T12:00:00Z".parse().unwrap();
-        rows.extend(secrets.iter().filter_map(|secret| of_cluster(secret, later)));
+        rows.extend(secrets.iter().flat_map(|secret| of_cluster(secret, later)));
         let text = shown(&rows);
         insta::assert_snapshot!(text);
         let json = serde_json::to_string(&rows).unwrap();
