@@ -9,6 +9,10 @@ pub const READY: &str = "Ready";
 pub const ACCEPTED: &str = "Accepted";
 /// The operator works on the cluster; false with the reason `Paused` while it must not.
 pub const PROGRESSING: &str = "Progressing";
+/// Every replica streams what the primary writes; absent without replicas.
+pub const REPLICATING: &str = "Replicating";
+/// Parameters wait for PostgreSQL to be restarted; absent when none does.
+pub const PENDING_RESTART: &str = "PendingRestart";
 /// A volume is being enlarged.
 pub const PERSISTENT_VOLUME_RESIZING: &str = "PersistentVolumeResizing";
 /// The databases have their data: the first start, the restore or the adoption of volumes is over.

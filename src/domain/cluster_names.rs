@@ -160,6 +160,12 @@ impl InstanceName {
         &self.0
     }
 
+    /// The name without its cluster's, for sentences about that cluster.
+    #[must_use]
+    pub fn within(&self, cluster: &str) -> &str {
+        self.0.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-')).unwrap_or(&self.0)
+    }
+
     /// The one pod of the StatefulSet, and the name that Patroni knows the instance by.
     #[must_use]
     pub fn pod(&self) -> String {

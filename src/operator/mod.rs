@@ -5,11 +5,15 @@ pub mod cluster;
 mod fence;
 mod metrics;
 mod namespaces;
+mod positions;
 mod pull_secrets;
+mod queue;
+mod requests;
 mod run;
 mod serve;
 #[cfg(test)]
 pub(crate) mod test_support;
+mod triggers;
 
 pub use certificates::Certificates;
 pub use fence::{Fence, FenceError, Identity};

@@ -3,14 +3,13 @@
 use std::{
     collections::HashMap,
     fmt::Debug,
-    hash::{DefaultHasher, Hash, Hasher},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use axum_server::Handle;
-use futures::{Stream, StreamExt, future};
+use futures::{FutureExt as _, Stream, StreamExt, TryStreamExt as _, future};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
@@ -37,12 +36,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     certificates::{self, Certificates, Keeper},
-    cluster::{self, Environment, Others, Outcome, instances::pod_state, validate::DefaultImages},
+    cluster::{self, Environment, Others, Outcome, validate::DefaultImages},
     fence::{Fence, Identity},
     metrics::Metrics,
     namespaces::{self, Followed},
     pull_secrets::Copier,
+    queue::Queue,
+    requests,
     serve::{Health, serve},
+    triggers::{course, description},
 };
 use crate::{
     api::{labels, postgres_cluster::PostgresCluster},
@@ -124,6 +126,7 @@ struct Shared {
 /// When the endpoint can't be served.
 pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::default());
+    let client = requests::counted(client, Arc::clone(&metrics));
     let fence = Fence::new(&client, options.identity.as_ref());
     let health = Health {
         started: watch::Sender::new(false),
@@ -244,6 +247,7 @@ fn controller(
     started: Option<watch::Sender<bool>>,
 ) -> impl Future<Output = ()> + use<> {
     let (reader, writer) = reflector::store();
+    let queue = Arc::clone(&shared.metrics.queue);
     let clusters =
         watcher(api::<PartialObjectMeta<PostgresCluster>>(client, namespace), watcher::Config::default())
             .default_backoff()
@@ -256,44 +260,73 @@ fn controller(
                 }
             })
             .applied_objects()
-            .predicate_filter(description, PredicateConfig::default());
+            .predicate_filter(description, PredicateConfig::default())
+            .inspect_ok({
+                let queue = Arc::clone(&queue);
+                move |cluster| queue.ask(&cluster.namespace().unwrap_or_default(), &cluster.name_any())
+            });
+    let mut positions = shared.metrics.positions.follower();
     let pods = watcher(api::<Pod>(client, namespace), of_clusters())
         .default_backoff()
+        .inspect_ok(move |event| positions.see(event))
         .touched_objects()
-        .predicate_filter(course, PredicateConfig::default());
+        .predicate_filter(course, PredicateConfig::default())
+        .inspect_ok({
+            let queue = Arc::clone(&queue);
+            move |pod| {
+                if let Some(cluster) = cluster_of(pod) {
+                    queue.ask(cluster.namespace.as_deref().unwrap_or_default(), &cluster.name);
+                }
+            }
+        });
     let authorities = watcher(
         api::<PartialObjectMeta<Secret>>(client, namespace),
         watcher::Config::default().fields(&format!("metadata.name={ROOT_AUTHORITY_SECRET}")),
     )
     .default_backoff()
     .touched_objects()
-    .predicate_filter(predicates::resource_version, PredicateConfig::default());
+    .predicate_filter(predicates::resource_version, PredicateConfig::default())
+    .inspect_ok({
+        let queue = Arc::clone(&queue);
+        move |authority| queue.ask_for_owners(authority)
+    });
+    let (metrics, place) = (Arc::clone(&shared.metrics), namespace.map(str::to_owned));
     // Patroni renews its lease in Endpoints every few seconds; those are not watched.
-    Controller::for_stream(clusters, reader)
+    let work = Controller::for_stream(clusters, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .trigger_backoff(AtOnce)
-        .owns_stream(owned::<StatefulSet>(client, namespace))
-        .owns_stream(owned::<Deployment>(client, namespace))
-        .owns_stream(owned::<PersistentVolumeClaim>(client, namespace))
-        .owns_stream(owned::<Service>(client, namespace))
-        .owns_stream(owned::<ConfigMap>(client, namespace))
-        .owns_stream(owned::<Secret>(client, namespace))
-        .owns_stream(owned::<ServiceAccount>(client, namespace))
-        .owns_stream(owned::<Role>(client, namespace))
-        .owns_stream(owned::<RoleBinding>(client, namespace))
-        .owns_stream(owned::<PodDisruptionBudget>(client, namespace))
-        .owns_stream(owned::<NetworkPolicy>(client, namespace))
+        .owns_stream(owned::<StatefulSet>(client, namespace, &queue))
+        .owns_stream(owned::<Deployment>(client, namespace, &queue))
+        .owns_stream(owned::<PersistentVolumeClaim>(client, namespace, &queue))
+        .owns_stream(owned::<Service>(client, namespace, &queue))
+        .owns_stream(owned::<ConfigMap>(client, namespace, &queue))
+        .owns_stream(owned::<Secret>(client, namespace, &queue))
+        .owns_stream(owned::<ServiceAccount>(client, namespace, &queue))
+        .owns_stream(owned::<Role>(client, namespace, &queue))
+        .owns_stream(owned::<RoleBinding>(client, namespace, &queue))
+        .owns_stream(owned::<PodDisruptionBudget>(client, namespace, &queue))
+        .owns_stream(owned::<NetworkPolicy>(client, namespace, &queue))
         .watches_stream(pods, |pod| cluster_of(&pod))
         .watches_stream(authorities, |authority| sharing(&authority))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, error_policy, Arc::clone(shared))
-        .for_each(|result| {
-            // What goes wrong with a cluster is told where it is looked at.
-            if let Err(controller::Error::QueueError(error)) = result {
-                tracing::warn!("a watch failed: {error}; trying again");
+        .for_each({
+            let metrics = Arc::clone(&metrics);
+            move |result| {
+                match result {
+                    Err(controller::Error::QueueError(error)) => {
+                        tracing::warn!("a watch failed: {error}; trying again");
+                    }
+                    Err(controller::Error::ObjectNotFound(cluster)) => {
+                        metrics.gone(cluster.namespace.as_deref().unwrap_or_default(), &cluster.name);
+                    }
+                    // What goes wrong with a cluster is told where it is looked at.
+                    Ok(_) | Err(_) => {}
+                }
+                future::ready(())
             }
-            future::ready(())
-        })
+        });
+    work.inspect(move |()| place.iter().for_each(|namespace| metrics.left(namespace)))
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
@@ -307,6 +340,7 @@ where
 fn owned<K>(
     client: &Client,
     namespace: Option<&str>,
+    queue: &Arc<Queue>,
 ) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>> + use<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -316,7 +350,11 @@ where
         + Send
         + 'static,
 {
-    watcher(api::<PartialObjectMeta<K>>(client, namespace), of_clusters()).default_backoff().touched_objects()
+    let queue = Arc::clone(queue);
+    watcher(api::<PartialObjectMeta<K>>(client, namespace), of_clusters())
+        .default_backoff()
+        .touched_objects()
+        .inspect_ok(move |object| queue.ask_for_owners(object))
 }
 
 /// No waiting. A controller would wait for all watches together after one has failed, each time longer: a dozen that an API server
@@ -353,46 +391,12 @@ fn sharing(authority: &PartialObjectMeta<Secret>) -> Vec<ObjectRef<PartialObject
     owners.map(|owner| ObjectRef::new(&owner.name).within(&namespace)).collect()
 }
 
-/// What of a cluster's metadata asks for a look. Its status is the operator's own doing.
-fn description(cluster: &PartialObjectMeta<PostgresCluster>) -> Option<u64> {
-    let meta = &cluster.metadata;
-    hashed(&(
-        meta.uid.as_deref(),
-        meta.generation,
-        meta.finalizers.as_deref(),
-        &meta.labels,
-        &meta.annotations,
-        meta.deletion_timestamp.is_some(),
-    ))
-}
-
-/// What of a pod asks for a look. Patroni writes into its annotations whenever the log grows; only what those say of the
-/// instance's state counts. Of a pod that is stopping everything counts, its last trace included: a cluster that is being
-/// deleted waits for just that.
-fn course(pod: &Pod) -> Option<u64> {
-    let state = pod_state(pod);
-    let trace = pod.resource_version().filter(|_| state.terminating);
-    hashed(&(
-        (pod.uid(), trace),
-        pod.labels(),
-        (state.primary, state.ready, state.running),
-        (state.patroni_state, state.replication, state.pending_restart),
-        state.waiting,
-    ))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the shape of kube's predicates")]
-fn hashed(value: &impl Hash) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    Some(hasher.finish())
-}
-
 async fn reconcile(
     cluster: Arc<PartialObjectMeta<PostgresCluster>>,
     shared: Arc<Shared>,
 ) -> Result<Action, cluster::Error> {
     let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let _look = shared.metrics.queue.begin(&namespace, &name);
     let begun = Instant::now();
     let look = cluster::reconcile(&shared.environment, &namespace, &name);
     let fence = &shared.environment.fence;
@@ -402,11 +406,12 @@ async fn reconcile(
         () = fence.lost() => return Ok(Action::await_change()),
         looked = tokio::time::timeout(LONGEST_LOOK, look) => looked,
     };
-    let outcome = match looked.map_err(|_| cluster::Error::Stuck(LONGEST_LOOK))? {
+    shared.metrics.took(begun.elapsed());
+    let outcome = match looked.unwrap_or(Err(cluster::Error::Stuck(LONGEST_LOOK))) {
         Err(_) if fence.lost_to().is_some() => return Ok(Action::await_change()),
         looked => looked?,
     };
-    shared.metrics.reconciled(&namespace, &name, &outcome, begun.elapsed());
+    shared.metrics.reconciled(&namespace, &name, &outcome);
     tracing::debug!(
         namespace,
         cluster = name,
@@ -414,13 +419,15 @@ async fn reconcile(
         milliseconds = begun.elapsed().as_millis(),
         "reconciled"
     );
-    shared.failures().remove(&(namespace, name));
-    Ok(match outcome {
-        Outcome::Gone | Outcome::Invalid | Outcome::NotOurs => Action::await_change(),
-        Outcome::Progressing => Action::requeue(PROGRESS_CHECK),
-        Outcome::Deleting => Action::requeue(DELETION_CHECK),
-        Outcome::Ready | Outcome::Paused => Action::requeue(RENEWAL_CHECK),
-    })
+    shared.failures().remove(&(namespace.clone(), name.clone()));
+    let wait = match outcome {
+        Outcome::Gone | Outcome::Invalid | Outcome::NotOurs => return Ok(Action::await_change()),
+        Outcome::Progressing => PROGRESS_CHECK,
+        Outcome::Deleting => DELETION_CHECK,
+        Outcome::Ready | Outcome::Paused => RENEWAL_CHECK,
+    };
+    shared.metrics.queue.later(&namespace, &name, wait);
+    Ok(Action::requeue(wait))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of kube's error policies")]
@@ -430,7 +437,7 @@ fn error_policy(
     shared: Arc<Shared>,
 ) -> Action {
     let key = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-    shared.metrics.failed(error.category());
+    shared.metrics.failed(&key.0, &key.1, error.category());
     let failures = {
         let mut all = shared.failures();
         let count = all.entry(key.clone()).or_default();
@@ -445,6 +452,7 @@ fn error_policy(
         "{error}; trying again in {} ms",
         wait.as_millis()
     );
+    shared.metrics.queue.later(&key.0, &key.1, wait);
     Action::requeue(wait)
 }
 
@@ -461,44 +469,17 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn a_pod_without_a_namespace_belongs_to_nothing() {
+        assert!(cluster_of(&Pod::default()).is_none());
+    }
 
     #[test]
     fn waiting_doubles_up_to_a_minute() {
         assert_eq!(backoff(1), Duration::from_millis(500));
         assert_eq!(backoff(3), Duration::from_secs(2));
         assert_eq!(backoff(50), LONGEST_BACKOFF);
-    }
-
-    #[test]
-    fn a_growing_log_asks_for_no_look_and_the_end_of_a_pod_for_one() {
-        let pod = |status: &str| -> Pod {
-            serde_json::from_value(json!({
-                "metadata": {
-                    "name": "rhino-herd-abcd-0", "uid": "1",
-                    "labels": {labels::CLUSTER: "rhino"},
-                    "annotations": {"status": status},
-                },
-                "status": {"containerStatuses": [{
-                    "name": "database", "ready": true, "image": "", "imageID": "", "restartCount": 0,
-                    "state": {"running": {}},
-                }]},
-            }))
-            .unwrap()
-        };
-        let mut stopping = pod("{}");
-        stopping.metadata.deletion_timestamp = serde_json::from_value(json!("2026-03-01T12:00:00Z")).unwrap();
-        stopping.metadata.resource_version = Some("1".into());
-        let mut gone = stopping.clone();
-        gone.metadata.resource_version = Some("2".into());
-        assert_ne!(course(&stopping), course(&gone), "the end of a pod is a change");
-
-        let before = course(&pod(r#"{"state":"running","xlog_location":1}"#));
-        assert_eq!(before, course(&pod(r#"{"state":"running","xlog_location":2}"#)));
-        assert_ne!(before, course(&pod(r#"{"state":"stopping","xlog_location":2}"#)));
-        let cluster = cluster_of(&pod("{}"));
-        assert!(cluster.is_none(), "a pod without a namespace belongs to nothing");
     }
 }

@@ -53,6 +53,45 @@ pub struct Member {
 }
 
 impl Member {
+    /// What a pod tells of its instance, without its lag; nothing for a pod that isn't an instance's.
+    #[must_use]
+    pub fn of(pod: &Pod) -> Option<Self> {
+        let told =
+            pod.annotations().get(STATUS).and_then(|text| serde_json::from_str::<Annotation>(text).ok());
+        let told = told.unwrap_or_default();
+        let pod_name = pod.name_any();
+        let name = pod.labels().get(labels::INSTANCE)?.clone();
+        let role = pod.labels().get(labels::ROLE).and_then(|role| match role.as_str() {
+            labels::ROLE_PATRONI_LEADER | labels::ROLE_PRIMARY | "standby_leader" => Some(Role::Primary),
+            labels::ROLE_REPLICA => Some(Role::Replica),
+            _ => None,
+        });
+        let terminating = pod.metadata.deletion_timestamp.is_some();
+        let ready = reasons::ready(pod) && !terminating;
+        let state = state(pod, &told, ready);
+        let position = told.replay_lsn.or(told.xlog_location);
+        let restart = told.pending_restart.then_some(told.pending_restart_reason);
+        Some(Self {
+            // A pod that doesn't run keeps its last role's label.
+            role: role.filter(|_| ready || running(pod)),
+            ready,
+            state,
+            timeline: told.timeline,
+            lag: None,
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+            pending_restart: restart,
+            position,
+            pod: pod_name,
+            name,
+        })
+    }
+
+    /// How far it has come in the write-ahead log: what the primary has written, what a replica has replayed.
+    #[must_use]
+    pub fn position(&self) -> Option<u64> {
+        self.position
+    }
+
     /// Whether it does all that is expected of it: a primary serves, a replica also follows.
     #[must_use]
     pub fn healthy(&self) -> bool {
@@ -89,52 +128,27 @@ struct Annotation {
     pending_restart_reason: BTreeMap<String, Change>,
 }
 
+/// How many bytes a replica is behind its primary.
+#[must_use]
+pub fn behind(primary: u64, replica: u64) -> u64 {
+    // Each tells its own position at its own time, so a replica can seem to be ahead.
+    primary.saturating_sub(replica)
+}
+
 /// The members that these pods are, the primary first, then by name.
 #[must_use]
 pub fn members(pods: &[Pod]) -> Vec<Member> {
-    let mut members: Vec<Member> = pods.iter().filter_map(member).collect();
+    let mut members: Vec<Member> = pods.iter().filter_map(Member::of).collect();
     let leader = members.iter().find(|member| member.role == Some(Role::Primary));
     let leader = leader.and_then(|leader| leader.position);
     for member in members.iter_mut().filter(|member| member.role == Some(Role::Replica)) {
-        // Each tells its own position at its own time, so a replica can seem to be ahead.
-        member.lag = leader.zip(member.position).map(|(leader, replica)| leader.saturating_sub(replica));
+        member.lag = leader.zip(member.position).map(|(leader, replica)| behind(leader, replica));
     }
     members.sort_by(|one, other| {
         let order = |member: &Member| (member.role.is_none(), member.role, member.name.clone());
         order(one).cmp(&order(other))
     });
     members
-}
-
-/// Nothing for a pod that isn't an instance's.
-fn member(pod: &Pod) -> Option<Member> {
-    let told = pod.annotations().get(STATUS).and_then(|text| serde_json::from_str::<Annotation>(text).ok());
-    let told = told.unwrap_or_default();
-    let pod_name = pod.name_any();
-    let name = pod.labels().get(labels::INSTANCE)?.clone();
-    let role = pod.labels().get(labels::ROLE).and_then(|role| match role.as_str() {
-        labels::ROLE_PATRONI_LEADER | labels::ROLE_PRIMARY | "standby_leader" => Some(Role::Primary),
-        labels::ROLE_REPLICA => Some(Role::Replica),
-        _ => None,
-    });
-    let terminating = pod.metadata.deletion_timestamp.is_some();
-    let ready = reasons::ready(pod) && !terminating;
-    let state = state(pod, &told, ready);
-    let position = told.replay_lsn.or(told.xlog_location);
-    let restart = told.pending_restart.then_some(told.pending_restart_reason);
-    Some(Member {
-        // A pod that doesn't run keeps its last role's label.
-        role: role.filter(|_| ready || running(pod)),
-        ready,
-        state,
-        timeline: told.timeline,
-        lag: None,
-        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
-        pending_restart: restart,
-        position,
-        pod: pod_name,
-        name,
-    })
 }
 
 /// Patroni's word where it has one, else Kubernetes'.

@@ -42,7 +42,10 @@ use crate::api::schema::Bare;
     doc = "A PostgreSQL cluster.",
     printcolumn = r#"{"name": "Ready", "type": "string", "description": "Whether the cluster accepts connections", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name": "Instances", "type": "string", "description": "Ready and wanted instances", "jsonPath": ".status.instancesReady"}"#,
+    printcolumn = r#"{"name": "Primary", "type": "string", "description": "Instance that leads, or did last", "jsonPath": ".status.patroni.primary"}"#,
+    printcolumn = r#"{"name": "Timeline", "type": "integer", "priority": 1, "description": "Timeline of the primary", "jsonPath": ".status.patroni.timeline"}"#,
     printcolumn = r#"{"name": "Postgres", "type": "integer", "description": "Major version of PostgreSQL", "jsonPath": ".spec.postgresVersion"}"#,
+    printcolumn = r#"{"name": "Progress", "type": "string", "priority": 1, "description": "What is under way", "jsonPath": ".status.conditions[?(@.type==\"Progressing\")].message"}"#,
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]

@@ -102,6 +102,9 @@ pub struct MonitoringStatus {
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PatroniStatus {
+    /// Instance that leads; while none does, the one that did last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
     /// The last request for a switchover that was acted on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub switchover: Option<String>,
@@ -111,6 +114,9 @@ pub struct PatroniStatus {
     /// PostgreSQL's identifier of this cluster; it differs after the cluster was created anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_identifier: Option<String>,
+    /// Timeline of that instance; each time another one takes over, a new one begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<i64>,
 }
 
 /// State of backups.

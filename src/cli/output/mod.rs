@@ -6,4 +6,4 @@ mod text;
 
 pub use printer::{Color, Format, Output, OutputParser, Printer, Verbosity};
 pub use progress::Line;
-pub use text::{bytes, counted, elapsed, table, wrap};
+pub use text::{bytes, counted, elapsed, lasting, table, wrap};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use jiff::SignedDuration;
 
 /// Breaks a paragraph into lines of at most `width` characters; a longer word gets a line of its own.
 #[must_use]
@@ -88,9 +89,30 @@ pub fn elapsed(duration: Duration) -> String {
     }
 }
 
+/// How long something has lasted, as people say it: `40 s`, `5 min`, `3 h`, `4 days`.
+#[must_use]
+pub fn lasting(duration: SignedDuration) -> String {
+    // Clocks may disagree by a little.
+    let seconds = duration.as_secs().max(0);
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds} s"),
+        (0, _) => format!("{minutes} min"),
+        (..48, _) => format!("{hours} h"),
+        _ => format!("{} days", hours / 24),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_long_something_lasts_is_said_in_one_unit() {
+        let said = [-3, 0, 59, 60, 3599, 3600, 172_799, 172_800, 864_000];
+        let said = said.map(|seconds| lasting(SignedDuration::from_secs(seconds)));
+        assert_eq!(said, ["0 s", "0 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 days", "10 days"]);
+    }
 
     #[test]
     fn paragraphs_wrap_at_the_width_and_keep_their_lines() {

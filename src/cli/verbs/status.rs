@@ -29,6 +29,8 @@ use crate::{
 
 /// Columns of the headings.
 const LABEL: usize = 14;
+/// Columns of what is said of a cluster.
+const WIDTH: usize = 76;
 
 /// Which installation is meant is said by `-n` or `-i`.
 #[derive(Debug, clap::Args)]
@@ -53,6 +55,9 @@ struct Status {
     certificates: Vec<Certificate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     update: Option<Update>,
+    /// When this was found out.
+    #[serde(skip)]
+    now: Timestamp,
     /// What could not be looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unseen: Vec<String>,
@@ -175,6 +180,7 @@ async fn look(
         clusters,
         certificates: found,
         update,
+        now: Timestamp::now(),
         unseen,
     })
 }
@@ -303,14 +309,14 @@ impl Status {
             line("Unseen", unseen);
         }
         if let Some(clusters) = &self.clusters {
-            text.push_str(&census(clusters));
+            text.push_str(&census(clusters, self.now));
         }
         text
     }
 }
 
-/// Clusters, counted and then a line each.
-fn census(clusters: &[Summary]) -> String {
+/// Clusters, counted, then a line each, then what isn't as it should be.
+fn census(clusters: &[Summary], now: Timestamp) -> String {
     if clusters.is_empty() {
         return format!("{:<LABEL$}none\n", "Clusters");
     }
@@ -333,5 +339,48 @@ fn census(clusters: &[Summary]) -> String {
     for row in table.lines() {
         writeln!(text, "  {row}").ok();
     }
+    for Summary { namespace, name, conditions, .. } in clusters {
+        for trouble in conditions {
+            let told = format!("{namespace}/{name} {}: {}", trouble.type_, trouble.told(now));
+            for (index, line) in wrap(&told, WIDTH).into_iter().enumerate() {
+                writeln!(text, "{}{line}", if index == 0 { "  " } else { "    " }).ok();
+            }
+        }
+    }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_as_it_should_be_is_told_with_its_duration() {
+        let since = "2026-01-01T00:00:00Z";
+        let condition = |type_: &str, status: &str, reason: &str, message: &str| json!({"type": type_, "status": status, "reason": reason, "message": message, "lastTransitionTime": since});
+        let cluster = |name: &str, conditions: &[serde_json::Value]| {
+            let cluster = json!({
+                "apiVersion": "postgres-operator.crunchydata.com/v1beta1", "kind": "PostgresCluster",
+                "metadata": {"name": name, "namespace": "orders"},
+                "spec": {"postgresVersion": 17,
+                    "instances": [{"name": "00", "replicas": 2, "dataVolumeClaimSpec": {}}]},
+                "status": {"conditions": conditions},
+            });
+            view::summary(&serde_json::from_value(cluster).unwrap())
+        };
+        let waits = "1 of 2 instances are ready; 00-m4qd: no node has enough memory for the pod";
+        let clusters = [
+            cluster("hippo", &[condition("Ready", "True", "Ready", "")]),
+            cluster(
+                "rhino",
+                &[
+                    condition("Ready", "False", "InstancesNotReady", waits),
+                    condition("Progressing", "True", "RollingUpdate", "waiting: 00-m4qd is not well"),
+                ],
+            ),
+        ];
+        insta::assert_snapshot!(census(&clusters, "2026-01-01T00:05:10Z".parse().unwrap()));
+    }
 }

@@ -64,6 +64,7 @@ pub(super) async fn apply(
         network_policies,
     } = desired;
 
+    let renewed = renewed(secrets.iter().chain([root_authority]), live);
     // The authority first and alone: two certificates of different authorities would lock instances out.
     applier.apply(root_authority, live.root_authority.as_ref()).await?;
     // The API server looks up what a binding would give away, and refuses one to a Role that it can't find.
@@ -81,6 +82,13 @@ pub(super) async fn apply(
         services_and_endpoints(applier, cluster, services, live),
         all(applier, network_policies, &live.network_policies, story_less),
     )?;
+    if !renewed.is_empty() {
+        let note = format!("new certificates or authorities in {}", renewed.join(", "));
+        story.tell("CertificatesRenewed", "RenewCertificates", note);
+    }
+    if !volumes.added.is_empty() {
+        story.tell("VolumeAdded", "AddVolume", format!("added {}", volumes.added.join(", ")));
+    }
     let mut created = Vec::new();
     all(applier, stateful_sets, &live.stateful_sets, |name, applied| {
         if matches!(applied, Applied::Created(_)) {
@@ -97,6 +105,20 @@ pub(super) async fn apply(
         apply_pgbouncer(applier, objects, live).await?;
     }
     Ok(volumes)
+}
+
+/// The names of those Secrets with certificates that hold others than are wanted now.
+fn renewed<'a>(wanted: impl Iterator<Item = &'a Secret>, live: &ClusterObjects) -> Vec<String> {
+    let differs = |secret: &&Secret| {
+        let name = secret.name_any();
+        let present = live
+            .secrets
+            .get(&name)
+            .or_else(|| live.root_authority.as_ref().filter(|authority| authority.name_any() == name));
+        let Some(present) = present.and_then(|present| present.data.as_ref()) else { return false };
+        secret.data.iter().flatten().any(|(key, value)| present.get(key) != Some(value))
+    };
+    wanted.filter(differs).map(ResourceExt::name_any).collect()
 }
 
 /// Removes what nobody wants any more: Secrets of users that the description doesn't name, limits to evictions, and network
@@ -288,4 +310,27 @@ where
         DeleteParams { propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
     ignore_missing(api.delete(name, &params).await)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::secrets::data;
+
+    #[test]
+    fn certificates_are_renewed_where_there_were_others() {
+        let secret = |name: &str, certificate: &str| Secret {
+            metadata: kube::core::ObjectMeta { name: Some(name.to_owned()), ..Default::default() },
+            data: Some(data([("tls.crt", certificate)])),
+            ..Secret::default()
+        };
+        let live = ClusterObjects {
+            secrets: ["same", "other"].map(|name| (name.to_owned(), secret(name, "before"))).into(),
+            root_authority: Some(secret("pgo-root-cacert", "before")),
+            ..ClusterObjects::default()
+        };
+        let wanted = [secret("same", "before"), secret("other", "after"), secret("new", "after")];
+        assert_eq!(renewed(wanted.iter(), &live), ["other"]);
+        assert_eq!(renewed([&secret("pgo-root-cacert", "after")].into_iter(), &live), ["pgo-root-cacert"]);
+    }
 }

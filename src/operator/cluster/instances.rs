@@ -20,6 +20,9 @@ use crate::{
 /// Annotation in which Patroni tells what an instance does.
 const PATRONI_STATUS: &str = "status";
 
+/// Patroni's word for a replica that gets what the primary writes while it is written.
+const STREAMING: &str = "streaming";
+
 /// One instance, as it was seen.
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -51,8 +54,10 @@ pub struct PodState {
     pub patroni_state: Option<String>,
     /// Patroni's word for how a replica gets what the primary writes, such as `streaming`.
     pub replication: Option<String>,
-    /// A parameter waits for PostgreSQL to be restarted.
-    pub pending_restart: bool,
+    /// The timeline that PostgreSQL is on.
+    pub timeline: Option<i64>,
+    /// Parameters that wait for PostgreSQL to be restarted. Older versions of Patroni give no names: there is none then.
+    pub pending_restart: Option<BTreeSet<String>>,
     /// Why it isn't ready, as far as Kubernetes knows.
     pub waiting: Option<String>,
 }
@@ -63,14 +68,34 @@ pub struct PodState {
 struct PatroniStatus {
     state: Option<String>,
     replication_state: Option<String>,
+    timeline: Option<i64>,
     pending_restart: bool,
+    pending_restart_reason: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Instance {
+    /// What is said of an instance without a pod.
+    pub const NO_POD: &str = "its pod is not created yet";
+
+    /// What an instance that isn't ready does or waits for.
+    #[must_use]
+    pub fn doing(&self) -> String {
+        let Some(pod) = &self.pod else { return Self::NO_POD.to_owned() };
+        let said = pod.waiting.clone().or_else(|| pod.patroni_state.clone());
+        said.unwrap_or_else(|| if pod.terminating { "stopping".to_owned() } else { "starting".to_owned() })
+    }
+
     /// Whether PostgreSQL serves on this instance.
     #[must_use]
     pub fn ready(&self) -> bool {
         self.pod.as_ref().is_some_and(|pod| pod.ready && !pod.terminating)
+    }
+
+    /// Whether this is a replica that gets what the primary writes while it is written.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        let streaming = |pod: &PodState| pod.replication.as_deref() == Some(STREAMING);
+        !self.primary() && self.ready() && self.pod.as_ref().is_some_and(streaming)
     }
 
     /// Whether this is the instance that accepts writes.
@@ -152,7 +177,9 @@ pub fn pod_state(pod: &Pod) -> PodState {
         terminating: pod.metadata.deletion_timestamp.is_some(),
         patroni_state: patroni.state.filter(|_| running),
         replication: patroni.replication_state.filter(|_| running),
-        pending_restart: running && patroni.pending_restart,
+        timeline: patroni.timeline.filter(|timeline| running && *timeline > 0),
+        pending_restart: (running && patroni.pending_restart)
+            .then(|| patroni.pending_restart_reason.into_iter().map(|(name, _)| name).collect()),
         waiting: waiting_reason(&status),
     }
 }

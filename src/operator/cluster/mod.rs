@@ -13,6 +13,7 @@ mod init_sql;
 pub mod instances;
 mod patroni;
 mod pgbouncer;
+mod replication;
 mod restart;
 mod roll;
 pub mod rollout;
@@ -24,6 +25,7 @@ pub mod validate;
 pub mod volumes;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Endpoints;
 use kube::{Api, Client, Resource, ResourceExt, runtime::events::Recorder};
 
 pub use self::{error::Error, follower::Others, story::Story};
@@ -225,7 +227,7 @@ async fn bring_about(
     };
     let volumes = apply::apply(&environment.applier, cluster, &desired, &objects, story).await?;
     apply::remove_leftovers(client, cluster, &desired, &objects).await?;
-    volumes::retire(client, cluster, &plan, &objects).await?;
+    volumes::retire(client, cluster, &plan, &objects, story).await?;
     if !plan.remove.is_empty() {
         environment.fence.confirm().await?;
     }
@@ -266,7 +268,15 @@ async fn bring_about(
         }
         None => roll::go_on(environment, cluster, &plan, &objects, story).await?.or(sql_waits),
     };
+    // Who was asked to take over holds the lock by now.
+    let lock = if story.tells_of_takeover() {
+        let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &cluster.namespace);
+        endpoints.get_opt(&cluster.names.leader()).await?
+    } else {
+        objects.endpoints.get(&cluster.names.leader()).cloned()
+    };
     let seen = status::Seen {
+        leader: patroni::leader(lock.as_ref()),
         pending: pending.as_ref(),
         switchover: switchover.as_ref(),
         proxy: proxy.as_ref(),

@@ -35,6 +35,13 @@ pub(super) fn system_identifier(cluster: &Cluster, objects: &ClusterObjects) -> 
     annotation(cluster, objects, INITIALIZE).filter(|identifier| !identifier.is_empty())
 }
 
+/// The pod that holds the leader's lock, or held it last. Labels follow a moment later.
+#[must_use]
+pub(super) fn leader(lock: Option<&Endpoints>) -> Option<&str> {
+    let holder = lock?.metadata.annotations.as_ref()?.get(LEADER)?;
+    Some(holder.as_str()).filter(|holder| !holder.is_empty())
+}
+
 /// Gives Patroni the configuration that the cluster asks for, when it has another one. Patroni sees the write at once and
 /// reloads or marks a restart as pending by itself.
 ///
@@ -121,8 +128,7 @@ fn initialization<'a>(cluster: &Cluster, objects: &'a ClusterObjects) -> Option<
     if !store.annotations().get(INITIALIZE)?.is_empty() {
         return None;
     }
-    let leader = objects.endpoints.get(&cluster.names.leader());
-    if leader.and_then(|leader| leader.annotations().get(LEADER)).is_some_and(|name| !name.is_empty()) {
+    if leader(objects.endpoints.get(&cluster.names.leader())).is_some() {
         return None;
     }
     let field = format!("f:{INITIALIZE}");

@@ -8,7 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::postgres::member::{Change, Member, Role};
+use super::instances::Instance;
+use crate::{
+    domain::cluster_names::InstanceName,
+    postgres::member::{Change, Member, Role},
+};
 
 /// Parameters of which a replica must not have less than its primary.
 const BOUND: [&str; 5] = [
@@ -60,6 +64,32 @@ pub(super) fn next(members: &[Member], done: &BTreeSet<String>) -> Step {
         }
         Some(member) => Step::Restart(member.pod.clone()),
     }
+}
+
+/// The condition `PendingRestart`: its state, a word and a sentence; nothing when no instance waits for a restart.
+#[must_use]
+pub(super) fn condition(
+    instances: &BTreeMap<InstanceName, Instance>,
+) -> Option<(bool, &'static str, String)> {
+    let mut names = BTreeSet::new();
+    let mut waiting = Vec::new();
+    for instance in instances.values() {
+        let Some(pending) = instance.pod.as_ref().and_then(|pod| pod.pending_restart.as_ref()) else {
+            continue;
+        };
+        names.extend(pending.iter().map(String::as_str));
+        waiting.push(instance.name.as_str());
+    }
+    if waiting.is_empty() {
+        return None;
+    }
+    let names = if names.is_empty() {
+        "parameters".to_owned()
+    } else {
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let message = format!("{names}: in force after a restart of PostgreSQL in {}", waiting.join(", "));
+    Some((true, "ParametersChanged", message))
 }
 
 /// Whether restarting a replica changes anything while its primary is as it was. Without a word on what has changed it may.

@@ -17,6 +17,7 @@ use super::{
     instances::Plan,
     restart,
     rollout::{self, Step},
+    story::PRIMARY_MOVED,
     trust,
 };
 use crate::{
@@ -127,7 +128,7 @@ async fn hand_over(
     let doing = match control::ask(client, cluster, &pod, Request::Switchover { to: Some(&to_pod) }).await? {
         Answer::Done => {
             let note = format!("{to} has taken over from {from}, which goes next");
-            story.tell("PrimaryMoved", "Rollout", note.clone());
+            story.tell(PRIMARY_MOVED, "Rollout", note.clone());
             note
         }
         Answer::Refused(words) => {

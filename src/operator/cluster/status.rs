@@ -13,7 +13,7 @@ use super::{
     Story,
     error::Error,
     instances::{Instance, Plan},
-    pgbouncer,
+    pgbouncer, replication, restart,
     roll::Pending,
     switchover::Record,
     validate::Problem,
@@ -22,8 +22,9 @@ use super::{
 use crate::{
     api::{
         conditions::{
-            self, ACCEPTED, ConditionStatus, NewCondition, POSTGRES_DATA_INITIALIZED as INITIALIZED,
-            PROGRESSING, PROXY_AVAILABLE, READY, SWITCHOVER_SUCCESSFUL, set_condition,
+            self, ACCEPTED, ConditionStatus, NewCondition, PENDING_RESTART,
+            POSTGRES_DATA_INITIALIZED as INITIALIZED, PROGRESSING, PROXY_AVAILABLE, READY, REPLICATING,
+            SWITCHOVER_SUCCESSFUL, set_condition,
         },
         postgres_cluster::{
             InstanceSetStatus, PatroniStatus, PostgresCluster, PostgresClusterStatus, ProxyStatus,
@@ -41,6 +42,8 @@ pub struct Seen<'a> {
     pub instances: &'a BTreeMap<InstanceName, Instance>,
     /// Which of them are wanted.
     pub plan: &'a Plan,
+    /// The pod that holds the leader's lock.
+    pub leader: Option<&'a str>,
     /// The database's identifier.
     pub system_identifier: Option<&'a str>,
     /// The revision of roles and databases that is in the database, and whether it is the wanted one.
@@ -92,9 +95,13 @@ pub fn followed(
     status.instances_ready = Some(format!("{ready}/{wanted}"));
     status.postgres_version = Some(cluster.postgres_version);
     status.users_revision = seen.users_revision.map(str::to_owned);
+    let patroni = status.patroni.get_or_insert_with(PatroniStatus::default);
     if let Some(identifier) = seen.system_identifier {
-        let patroni = status.patroni.get_or_insert_with(PatroniStatus::default);
         patroni.system_identifier = Some(identifier.to_owned());
+    }
+    replication::put_primary(patroni, seen.instances, seen.leader);
+    if *patroni == PatroniStatus::default() {
+        status.patroni = None;
     }
     if let Some(record) = seen.switchover {
         put_switchover(&mut status, record);
@@ -110,29 +117,29 @@ pub fn followed(
     condition(ACCEPTED, (true, "Valid", "the description is being followed".to_owned()));
     condition(INITIALIZED, initialized(seen));
     condition(READY, readiness(cluster, seen, ready, wanted));
-    let proxy = seen.proxy.and_then(|proxy| pgbouncer::availability(cluster, proxy));
-    if let Some(available) = proxy.clone() {
-        condition(PROXY_AVAILABLE, available);
-    }
-    let volumes = seen.volumes.condition();
-    if let Some(told) = volumes.clone() {
-        condition(Volumes::CONDITION, told);
-    }
     if let Some((met, message)) = seen.switchover.and_then(|record| record.outcome.clone()) {
         let reason = if met { "Done" } else { "NotMet" };
         condition(SWITCHOVER_SUCCESSFUL, (met, reason, message));
     }
-    match seen.pending {
-        Some(Pending { reason, message }) => condition(PROGRESSING, (true, reason, message.clone())),
-        None => {
-            conditions::remove_condition(&mut status.conditions, PROGRESSING);
+    let under_way = seen.pending.map(|Pending { reason, message }| (true, *reason, message.clone()));
+    // These are there only while there is something to say.
+    let passing = [
+        (REPLICATING, replication::condition(cluster, seen.plan, seen.instances)),
+        (PROXY_AVAILABLE, seen.proxy.and_then(|proxy| pgbouncer::availability(cluster, proxy))),
+        (Volumes::CONDITION, seen.volumes.condition()),
+        (PENDING_RESTART, restart::condition(seen.instances)),
+        (PROGRESSING, under_way),
+    ];
+    for (type_, told) in passing {
+        match told {
+            Some((state, reason, message)) => {
+                let told = new_condition(type_, state, reason, message, generation);
+                set_condition(&mut status.conditions, told, now);
+            }
+            None => {
+                conditions::remove_condition(&mut status.conditions, type_);
+            }
         }
-    }
-    if volumes.is_none() {
-        conditions::remove_condition(&mut status.conditions, Volumes::CONDITION);
-    }
-    if proxy.is_none() {
-        conditions::remove_condition(&mut status.conditions, PROXY_AVAILABLE);
     }
     status
 }
@@ -192,15 +199,11 @@ fn waiting(cluster: &Cluster, seen: Seen<'_>) -> String {
     for (name, _) in &seen.plan.keep {
         let reason = match seen.instances.get(name) {
             Some(instance) if instance.ready() => continue,
-            Some(Instance { pod: Some(pod), .. }) => {
-                pod.waiting.clone().or_else(|| pod.patroni_state.clone()).unwrap_or_else(|| {
-                    if pod.terminating { "stopping".to_owned() } else { "starting".to_owned() }
-                })
-            }
-            _ => "its pod is not created yet".to_owned(),
+            Some(instance) => instance.doing(),
+            None => Instance::NO_POD.to_owned(),
         };
         reasons.push_str(if reasons.is_empty() { "; " } else { ", " });
-        reasons.push_str(name.as_str().strip_prefix(&format!("{}-", cluster.name)).unwrap_or(name.as_str()));
+        reasons.push_str(name.within(&cluster.name));
         reasons.push_str(": ");
         reasons.push_str(&reason);
     }
@@ -301,6 +304,7 @@ pub fn tell_changes(
     let message =
         |type_| condition(Some(after), type_).map_or_else(String::new, |(_, message)| message.to_owned());
     let turned = |type_, to| holds(before, type_) != to && holds(Some(after), type_) == to;
+    tell_primary(before, after, story);
     if turned(INITIALIZED, true) {
         story.tell("DatabaseInitialized", "Initialize", format!("created {}", message(INITIALIZED)));
     }
@@ -311,6 +315,24 @@ pub fn tell_changes(
     }
     if condition(before, ACCEPTED) != condition(Some(after), ACCEPTED) && !holds(Some(after), ACCEPTED) {
         story.warn("InvalidCluster", "Validate", message(ACCEPTED));
+    }
+    let stuck = |status| condition(status, Volumes::CONDITION).filter(|(state, _)| *state == "False");
+    if stuck(Some(after)).is_some() && stuck(before) != stuck(Some(after)) {
+        story.warn("VolumesNotPossible", "Resize", message(Volumes::CONDITION));
+    } else if turned(Volumes::CONDITION, true) {
+        story.tell("VolumesGrowing", "Resize", message(Volumes::CONDITION));
+    } else if turned(Volumes::CONDITION, false) {
+        story.tell("VolumesGrown", "Resize", "all volumes are as large as described".to_owned());
+    }
+}
+
+/// Tells that another instance leads, unless the operator has asked for that: what it asks for is told where it does.
+fn tell_primary(before: Option<&PostgresClusterStatus>, after: &PostgresClusterStatus, story: &mut Story) {
+    let Some(old) = before.and_then(|before| before.patroni.as_ref()) else { return };
+    let new = after.patroni.as_ref().and_then(|patroni| patroni.primary.as_ref());
+    let (Some(from), Some(to)) = (&old.primary, new) else { return };
+    if from != to && old.switchover_timeline.is_none() && !story.tells_of_takeover() {
+        story.warn("PrimaryChanged", "Failover", format!("{to} leads now instead of {from}"));
     }
 }
 

@@ -3,6 +3,11 @@
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
 
+/// Another instance has taken over, so that the primary's pod can go.
+pub(super) const PRIMARY_MOVED: &str = "PrimaryMoved";
+/// A user's request for another primary was met.
+pub(super) const SWITCHOVER_DONE: &str = "SwitchoverDone";
+
 /// The longest note that the events API takes, in bytes.
 const LONGEST_NOTE: usize = 1024;
 
@@ -29,6 +34,12 @@ impl Story {
         if let Some(last) = self.entries.last_mut() {
             last.secondary = Some(subject);
         }
+    }
+
+    /// Whether another instance has taken over in it since the operator asked for that.
+    #[must_use]
+    pub fn tells_of_takeover(&self) -> bool {
+        self.entries.iter().any(|event| [PRIMARY_MOVED, SWITCHOVER_DONE].contains(&event.reason.as_str()))
     }
 
     fn add(&mut self, type_: EventType, reason: &str, action: &str, note: String) {

@@ -8,6 +8,7 @@ use kube::{Resource as _, ResourceExt as _};
 use super::{
     Environment, Error, Story,
     control::{self, Answer, Request},
+    story::SWITCHOVER_DONE,
 };
 use crate::{
     api::{
@@ -147,7 +148,7 @@ pub(super) async fn answer(
     let asked = match decide(settings, value, &before, &member::members(&pods)) {
         Decision::Nothing => return Ok(None),
         Decision::Met => {
-            story.tell("SwitchoverDone", "Switchover", format!("request {value:?} is met"));
+            story.tell(SWITCHOVER_DONE, "Switchover", format!("request {value:?} is met"));
             story.concerning(about());
             return Ok(answered(true, "another instance has taken over".to_owned()));
         }
@@ -167,7 +168,7 @@ pub(super) async fn answer(
     Ok(match control::ask(client, cluster, &asked.at, request).await? {
         Answer::Done => {
             let note = format!("{to} has taken over");
-            story.tell("SwitchoverDone", "Switchover", format!("request {value:?} is met: {note}"));
+            story.tell(SWITCHOVER_DONE, "Switchover", format!("request {value:?} is met: {note}"));
             story.concerning(about());
             answered(true, note)
         }

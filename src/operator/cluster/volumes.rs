@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Client, ResourceExt};
 
 use super::{
+    Story,
     apply::delete,
     error::Error,
     instances::{self, Plan},
@@ -33,6 +34,8 @@ pub struct Volumes {
     pub resizing: Vec<String>,
     /// Those that can't become as described, and why.
     pub stuck: Vec<String>,
+    /// Those that were made just now for an instance that has others.
+    pub added: Vec<String>,
 }
 
 /// The set of an instance as it is built now. The volume of a write-ahead log that is no longer wanted stays mounted until the
@@ -76,7 +79,9 @@ pub(super) async fn retire(
     cluster: &Cluster,
     plan: &Plan,
     objects: &ClusterObjects,
+    story: &mut Story,
 ) -> Result<(), Error> {
+    let mut left = Vec::new();
     for (instance, index) in &plan.keep {
         let set = set_of(cluster, objects, instance, *index);
         let Some(pod) = objects.pods.get(&instance.pod()).filter(|_| set.retiring_wal) else { continue };
@@ -84,7 +89,12 @@ pub(super) async fn retire(
         if state.ready && !state.terminating && Inputs::of(cluster, &set).made(pod) {
             let name = set.wal_claim(instance);
             delete::<PersistentVolumeClaim>(client, &cluster.namespace, &name).await?;
+            left.push(name);
         }
+    }
+    if !left.is_empty() {
+        let note = format!("removing volumes that the write-ahead log has left: {}", left.join(", "));
+        story.tell("VolumeRemoved", "RetireVolume", note);
     }
     Ok(())
 }
@@ -103,6 +113,9 @@ pub(super) async fn apply(
         let name = claim.name_any();
         let Some(present) = live.get(&name) else {
             applier.apply(claim, None).await?;
+            if of_existing_instance(claim, live) {
+                volumes.added.push(name);
+            }
             continue;
         };
         let mut claim = claim.clone();
@@ -125,6 +138,12 @@ pub(super) async fn apply(
         volumes.resizing.extend(growth(present));
     }
     Ok(volumes)
+}
+
+/// Whether a claim's instance has other volumes. A new instance gets all of its own at once.
+fn of_existing_instance(claim: &PersistentVolumeClaim, live: &ByName<PersistentVolumeClaim>) -> bool {
+    let instance = |claim: &PersistentVolumeClaim| claim.labels().get(labels::INSTANCE).cloned();
+    live.values().any(|other| instance(other).is_some() && instance(other) == instance(claim))
 }
 
 /// What a claim waits for, if it has asked for more than it has.
@@ -211,9 +230,20 @@ mod tests {
     }
 
     #[test]
+    fn a_volume_is_added_to_an_instance_that_has_others() {
+        let of = |name: &str, instance: &str| -> PersistentVolumeClaim {
+            let labels = json!({labels::INSTANCE: instance});
+            serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).unwrap()
+        };
+        let live = ByName::from([("h-a-pgdata".to_owned(), of("h-a-pgdata", "h-a"))]);
+        assert!(of_existing_instance(&of("h-a-pgwal", "h-a"), &live));
+        assert!(!of_existing_instance(&of("h-b-pgwal", "h-b"), &live));
+    }
+
+    #[test]
     fn what_is_not_possible_is_told_before_what_is_under_way() {
         assert_eq!(Volumes::default().condition(), None);
-        let growing = Volumes { resizing: vec!["a grows".into()], stuck: Vec::new() };
+        let growing = Volumes { resizing: vec!["a grows".into()], ..Volumes::default() };
         assert_eq!(growing.condition().unwrap(), (true, "Resizing", "a grows".into()));
         let both = Volumes { stuck: vec!["b can't".into()], ..growing };
         assert_eq!(both.condition().unwrap(), (false, "NotPossible", "b can't".into()));

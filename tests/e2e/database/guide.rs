@@ -152,6 +152,9 @@ async fn high_availability(reader: &Reader) {
     reader.apply(&self::set("instance1", 2, "1Gi", ""), synchronous);
     let sync = "SELECT string_agg(sync_state, ',') FROM pg_stat_replication";
     until_sql(installation, &primary, sync, "sync").await;
+    let told = events(installation).await;
+    let lead = primary.strip_suffix("-0").unwrap();
+    assert!(told.contains(&format!("PrimaryChanged: {lead} leads now")), "{told}");
 }
 
 /// The type of a Service is changed, and a mistake in it stops nothing.

@@ -74,6 +74,11 @@ async fn a_renewed_certificate_is_shown_without_a_lost_connection() {
     let written = writer.written(from).await;
     assert!(written.errors.is_empty() && written.missing.is_empty(), "{written:?}");
     writer.stop().await;
+    let told = super::rollout::events(&installation).await;
+    assert!(
+        told.contains("CertificatesRenewed: new certificates or authorities in rhino-cluster-cert"),
+        "{told}"
+    );
     installation.delete("rhino").await;
     installation.uninstall();
 }

@@ -26,6 +26,7 @@ use super::{
         cluster::{Installation, PATIENCE},
         databases::{PREFIX, condition_is, described},
         tunnel::Tunnel,
+        visitor::Visitor,
     },
     life::until_sql,
 };
@@ -82,9 +83,19 @@ async fn each_request_for_a_switchover_is_answered_once() {
     let second = pods.keys().find(|pod| **pod != first).unwrap().clone();
     let target = second.strip_suffix("-0").unwrap();
 
+    let follow = ["wait", "--for=condition=Replicating", "--timeout=60s", "postgrescluster/rhino"];
+    let replicating = installation.kubectl(&follow, "");
+    assert_eq!(replicating.code, Some(0), "{replicating}");
+    let timeline = leads(&installation, first.strip_suffix("-0").unwrap(), 1).await;
     follows(&installation, &second).await;
     ask(&installation, "once", target).await;
     handed_over(&installation, &first, &second).await;
+    leads(&installation, target, timeline + 1).await;
+    lag_is_served(&installation, first.strip_suffix("-0").unwrap()).await;
+    let listed = installation.kubectl(&["get", "postgrescluster", "rhino", "-o", "wide"], "").stdout;
+    for word in ["PRIMARY", "TIMELINE", "PROGRESS", target] {
+        assert!(listed.contains(word), "{word}: {listed}");
+    }
     let told = events(&installation).await;
     assert!(told.contains("SwitchoverDone") && told.contains("\"once\""), "{told}");
     assert_eq!(uids(&installation, "rhino").await, pods, "no pod is replaced for that");
@@ -125,6 +136,9 @@ async fn each_request_for_a_switchover_is_answered_once() {
     let done = of(&["failover", "--target", back, "-y"]);
     assert_eq!(done.code, Some(0), "{done}");
     handed_over(&installation, &second, &first).await;
+    leads(&installation, back, timeline + 4).await;
+    let told = events(&installation).await;
+    assert!(!told.contains("PrimaryChanged"), "each was asked for: {told}");
     installation.delete("rhino").await;
     installation.uninstall();
 }
@@ -173,11 +187,19 @@ async fn parameters_that_need_a_restart_get_one_and_pods_stay() {
     for connections in ["120", "80"] {
         let mut description = described("rhino", 2);
         description["spec"]["config"] = json!({"parameters": {"max_connections": connections}});
-        installation.describe(&description).await;
+        let pending = |cluster: &PostgresCluster| {
+            let message = condition_is(cluster, conditions::PENDING_RESTART, "True")?;
+            if message.starts_with("max_connections: ") { Ok(()) } else { Err(message) }
+        };
+        tokio::join!(installation.until("rhino", pending), installation.describe(&description));
         for pod in pods.keys() {
             until_sql_again(&installation, pod, "SHOW max_connections", connections).await;
         }
         settled(&installation, "rhino").await;
+        let nothing = |cluster: &PostgresCluster| {
+            condition_is(cluster, conditions::PENDING_RESTART, "True").map_or(Ok(()), Err)
+        };
+        installation.until("rhino", nothing).await;
     }
     assert_eq!(uids(&installation, "rhino").await, pods);
     let told = events(&installation).await;
@@ -319,6 +341,41 @@ async fn follows(installation: &Installation, replica: &str) {
         pod.name_any() == replica && serves(pod) && told
     };
     installation.until_pod("rhino", streams).await;
+}
+
+/// Waits until the status says that this instance leads, on this timeline or a later one. Returns the timeline.
+async fn leads(installation: &Installation, instance: &str, timeline: i64) -> i64 {
+    let look = |cluster: &PostgresCluster| {
+        let patroni = cluster.status.as_ref().and_then(|status| status.patroni.as_ref());
+        let seen = patroni.and_then(|patroni| Some((patroni.primary.as_deref()?, patroni.timeline?)));
+        match seen {
+            Some((primary, now)) if primary == instance && now >= timeline => Ok(now),
+            other => Err(format!("{other:?} instead of {instance} on {timeline}")),
+        }
+    };
+    installation.until("rhino", look).await
+}
+
+/// Asks the operator for its metrics until they tell how far a replica is behind.
+async fn lag_is_served(installation: &Installation, replica: &str) {
+    let visitor = Visitor::of(installation);
+    let bundle = installation.succeed(&["certs", "export"]).stdout;
+    let labels =
+        format!("{{namespace=\"{}\",cluster=\"rhino\",instance=\"{replica}\"}} ", installation.databases);
+    let sample = |metrics: &str, name: &str| {
+        let begin = format!("{name}{labels}");
+        metrics.lines().find_map(|line| line.strip_prefix(&begin)?.parse::<u64>().ok())
+    };
+    let begun = std::time::Instant::now();
+    loop {
+        let metrics = visitor.metrics(&bundle).await;
+        let told = |name: &str| sample(&metrics, name);
+        if told("pgherd_replication_lag_bytes").is_some() && told("pgherd_instance_primary") == Some(0) {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{labels}: {metrics}");
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
 }
 
 /// Waits until the labels follow the leader's lock.

@@ -46,6 +46,8 @@ async fn the_log_moves_to_a_volume_of_its_own_and_back() {
             assert_eq!(mounted, volumes == 4, "{name}");
         }
     }
+    let told = super::rollout::events(&installation).await;
+    assert!(told.contains("VolumeAdded") && told.contains("VolumeRemoved"), "{told}");
     installation.delete("rhino").await;
     installation.uninstall();
 }
@@ -109,6 +111,10 @@ async fn volumes_grow_where_their_class_lets_them() {
     assert_eq!(installation.sql(&primary, "SELECT count(*) FROM pg_roles WHERE rolname = 'keeper'"), "1");
     installation.describe(&of_class("gnu", None, "1Gi")).await;
     installation.until("gnu", settled).await;
+    let told = super::rollout::events(&installation).await;
+    for reason in ["VolumesGrowing", "VolumesGrown", "VolumesNotPossible"] {
+        assert!(told.contains(reason), "{reason}: {told}");
+    }
     for name in ["rhino", "gnu"] {
         installation.delete(name).await;
     }

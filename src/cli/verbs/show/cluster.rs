@@ -45,8 +45,9 @@ impl Args {
             return Ok(Exit::Success);
         };
         let cluster = target::cluster(client, &namespace, name.as_str()).await?;
-        let detail = look(client, &namespace, &cluster).await?;
-        context.printer.result(&detail, || text::detail(&detail))?;
+        let now = Timestamp::now();
+        let detail = look(client, &namespace, &cluster, now).await?;
+        context.printer.result(&detail, || text::detail(&detail, now))?;
         Ok(Exit::Success)
     }
 }
@@ -58,7 +59,12 @@ async fn list(client: &Client, namespace: Option<&str>) -> Result<Vec<PostgresCl
     }
 }
 
-async fn look(client: &Client, namespace: &str, cluster: &PostgresCluster) -> Result<Detail, Failure> {
+async fn look(
+    client: &Client,
+    namespace: &str,
+    cluster: &PostgresCluster,
+    now: Timestamp,
+) -> Result<Detail, Failure> {
     let name = cluster.name_any();
     let certificate = login::certificate_of(cluster);
     let secret = async {
@@ -79,5 +85,5 @@ async fn look(client: &Client, namespace: &str, cluster: &PostgresCluster) -> Re
         secret.as_ref().and_then(|secret| crate::desired::secrets::text(secret, &certificate.1));
     let seen =
         Seen { pods: &pods, volumes: &volumes, services: &services, certificate: certificate.as_deref() };
-    Ok(view::detail(cluster, &seen, Timestamp::now()))
+    Ok(view::detail(cluster, &seen, now))
 }

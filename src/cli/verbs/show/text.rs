@@ -1,8 +1,11 @@
 //! Clusters for people. Pure.
 
+use jiff::Timestamp;
+
 use super::view::{Detail, Row, Summary};
 use crate::{
-    cli::output::{bytes, counted, table, wrap},
+    api::conditions::PENDING_RESTART,
+    cli::output::{bytes, counted, lasting, table, wrap},
     postgres::member::Role,
 };
 
@@ -39,7 +42,7 @@ pub(super) fn list(summaries: &[Summary], everywhere: bool) -> String {
 }
 
 /// One cluster.
-pub(super) fn detail(detail: &Detail) -> String {
+pub(super) fn detail(detail: &Detail, now: Timestamp) -> String {
     let summary = &detail.summary;
     let mut first = vec![
         summary.name.clone(),
@@ -75,16 +78,23 @@ pub(super) fn detail(detail: &Detail) -> String {
     for service in detail.services.iter().filter(|service| !service.external.is_empty()) {
         label("Outside", &format!("{}: {}", service.name, service.external.join(", ")));
     }
-    if let Some((count, changes)) = detail.pending() {
+    let pending = detail.pending();
+    if let Some((count, changes)) = &pending {
         let changes: Vec<String> = changes
-            .into_iter()
+            .iter()
             .map(|(name, change)| format!("{name} {} → {}", plain(&change.old), plain(&change.new)))
             .collect();
         let what = if changes.is_empty() { String::new() } else { format!("{}: ", changes.join(", ")) };
-        label("Pending", &format!("{what}restart of {}", counted(count, "instance")));
+        let since =
+            detail.pending_since().map(|since| format!(", for {}", lasting(now.duration_since(since))));
+        let instances = counted(*count, "instance");
+        label("Pending", &format!("{what}restart of {instances}{}", since.unwrap_or_default()));
     }
-    for trouble in &detail.conditions {
-        label(&trouble.type_, &format!("{}: {}", trouble.reason, trouble.message));
+    for trouble in &summary.conditions {
+        // The line above has the values, too.
+        if trouble.type_ != PENDING_RESTART || pending.is_none() {
+            label(&trouble.type_, &trouble.told(now));
+        }
     }
     text
 }

@@ -11,6 +11,7 @@ use crate::{
 };
 
 const NOW: &str = "2026-01-01T00:00:00Z";
+const LATER: &str = "2026-01-01T00:05:10Z";
 
 fn cluster(conditions: &Value, spec: &Value) -> PostgresCluster {
     let mut cluster = json!({
@@ -75,7 +76,7 @@ fn a_cluster_that_is_well() {
         certificate: Some(&leaf.certificate_pem),
     };
     let cluster = cluster(&json!([condition("Ready", "True", "Ready", "all is well")]), &json!({}));
-    insta::assert_snapshot!(detail(&view::detail(&cluster, &seen, now)));
+    insta::assert_snapshot!(detail(&view::detail(&cluster, &seen, now), now));
 }
 
 #[test]
@@ -95,13 +96,31 @@ fn a_cluster_that_is_not() {
     let conditions = json!([
         condition("Accepted", "True", "Valid", ""),
         condition("Ready", "False", "InstancesNotReady", "1 of 2 instances are ready"),
-        condition("PersistentVolumeResizing", "False", "Done", ""),
+        condition("Replicating", "True", "Streaming", "1 of 1 replicas stream"),
+        condition("PersistentVolumeResizing", "False", "NotPossible", "volumes can't shrink to 1Gi"),
+        condition("PendingRestart", "True", "ParametersChanged", "max_connections: in force after a restart"),
         condition("Progressing", "False", "Paused", "spec.paused is set"),
     ]);
     let seen = Seen { pods: &pods, ..Seen::default() };
     let view = view::detail(&cluster(&conditions, &json!({"paused": true})), &seen, NOW.parse().unwrap());
-    insta::assert_snapshot!(detail(&view));
+    insta::assert_snapshot!(detail(&view, LATER.parse().unwrap()));
     insta::assert_json_snapshot!(view);
+}
+
+#[test]
+fn what_is_under_way_is_told_and_a_restart_only_once() {
+    let conditions = json!([
+        condition("Progressing", "True", "RollingUpdate", "waiting: hippo-00-m4qd is not well"),
+        condition("PersistentVolumeResizing", "True", "Resizing", "hippo-00-m4qd-pgdata grows to 2Gi"),
+        condition("PendingRestart", "True", "ParametersChanged", "max_connections: in force after a restart"),
+    ]);
+    let view = view::detail(&cluster(&conditions, &json!({})), &Seen::default(), NOW.parse().unwrap());
+    let types: Vec<&str> = view.summary.conditions.iter().map(|trouble| trouble.type_.as_str()).collect();
+    assert_eq!(types, ["Progressing", "PersistentVolumeResizing", "PendingRestart"]);
+    let text = detail(&view, LATER.parse().unwrap());
+    assert!(text.contains("RollingUpdate for 5 min: waiting: hippo-00-m4qd is not well"), "{text}");
+    // Without pods nobody knows the values; the condition has the names.
+    assert!(text.contains("PendingRestart") && !text.contains("Pending  "), "{text}");
 }
 
 #[test]

@@ -9,17 +9,21 @@ use serde::Serialize;
 
 use crate::{
     api::{
-        conditions::{self, ACCEPTED, PERSISTENT_VOLUME_RESIZING, READY, RESTORE_PROGRESSING},
+        conditions::{
+            self, ACCEPTED, PENDING_RESTART, PERSISTENT_VOLUME_RESIZING, PROGRESSING, READY,
+            RESTORE_PROGRESSING,
+        },
         postgres_cluster::PostgresCluster,
     },
+    cli::output::lasting,
     domain::cluster_names::{ClusterNames, InstanceName},
     k8s::clusters,
     pki,
     postgres::member::{self, Change, Member},
 };
 
-/// Conditions that tell of work that goes on: as long as they hold there is something to say.
-const PASSING: &[&str] = &[PERSISTENT_VOLUME_RESIZING, RESTORE_PROGRESSING];
+/// Conditions that shouldn't hold.
+const PASSING: &[&str] = &[PENDING_RESTART, RESTORE_PROGRESSING];
 
 /// A cluster in a line.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +38,8 @@ pub(in crate::cli::verbs) struct Summary {
     /// Instances that there are to be.
     pub(in crate::cli::verbs) instances: usize,
     pub(in crate::cli::verbs) created: Option<Timestamp>,
+    /// Conditions that aren't as they should be, and what is under way.
+    pub(in crate::cli::verbs) conditions: Vec<Trouble>,
 }
 
 /// A cluster with everything that is known of it.
@@ -46,8 +52,6 @@ pub(in crate::cli::verbs) struct Detail {
     pub(in crate::cli::verbs) image: Option<String>,
     pub(in crate::cli::verbs) members: Vec<Row>,
     pub(in crate::cli::verbs) services: Vec<ServiceRow>,
-    /// Conditions that aren't as they should be.
-    pub(in crate::cli::verbs) conditions: Vec<Trouble>,
     /// Days until the certificate that clients see expires; negative once it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::cli::verbs) certificate_days: Option<i64>,
@@ -75,13 +79,17 @@ pub(in crate::cli::verbs) struct ServiceRow {
     pub(in crate::cli::verbs) external: Vec<String>,
 }
 
-/// A condition that isn't as it should be.
+/// A condition that isn't as it should be, or tells of something under way.
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::cli::verbs) struct Trouble {
     #[serde(rename = "type")]
     pub(in crate::cli::verbs) type_: String,
+    /// Whether the condition holds: `True`, `False` or `Unknown`.
+    pub(in crate::cli::verbs) status: String,
     pub(in crate::cli::verbs) reason: String,
     pub(in crate::cli::verbs) message: String,
+    /// Since when it is like this; what the message says may be newer.
+    pub(in crate::cli::verbs) since: Timestamp,
 }
 
 /// The objects of a cluster.
@@ -107,6 +115,7 @@ pub(in crate::cli::verbs) fn summary(cluster: &PostgresCluster) -> Summary {
         ready: ready.map(|set| count(set.ready_replicas.unwrap_or(0))).sum(),
         instances: sets.map(|set| count(set.replicas)).sum(),
         created: cluster.creation_timestamp().map(|time| time.0),
+        conditions: troubles(cluster),
     }
 }
 
@@ -150,7 +159,6 @@ pub(in crate::cli::verbs) fn detail(cluster: &PostgresCluster, seen: &Seen<'_>, 
         image: cluster.spec.image.clone(),
         members: members.collect(),
         services: services(cluster, seen.services),
-        conditions: troubles(cluster),
         certificate_days: expiry.map(|expiry| pki::days_left(expiry, now)),
     }
 }
@@ -196,18 +204,37 @@ fn troubles(cluster: &PostgresCluster) -> Vec<Trouble> {
     let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let wrong = conditions.iter().filter(|condition| {
         let holds = condition.status == "True";
-        let passing = PASSING.contains(&condition.type_.as_str());
-        if passing { holds } else { !holds }
+        match condition.type_.as_str() {
+            // Absent when there is nothing to say: true while something is under way, false while that is not possible.
+            PROGRESSING | PERSISTENT_VOLUME_RESIZING => true,
+            passing if PASSING.contains(&passing) => holds,
+            _ => !holds,
+        }
     });
     let told = wrong.map(|condition| Trouble {
         type_: condition.type_.clone(),
+        status: condition.status.clone(),
         reason: condition.reason.clone(),
         message: condition.message.clone(),
+        since: condition.last_transition_time.0,
     });
     told.collect()
 }
 
+impl Trouble {
+    /// Why, and for how long it is like this.
+    pub(in crate::cli::verbs) fn told(&self, now: Timestamp) -> String {
+        format!("{} for {}: {}", self.reason, lasting(now.duration_since(self.since)), self.message)
+    }
+}
+
 impl Detail {
+    /// Since when a restart is pending, as far as the operator has told.
+    pub(in crate::cli::verbs) fn pending_since(&self) -> Option<Timestamp> {
+        let pending = self.summary.conditions.iter().find(|trouble| trouble.type_ == PENDING_RESTART);
+        pending.map(|trouble| trouble.since)
+    }
+
     /// What waits for a restart: how many instances, and which parameters with their old and new values.
     pub(in crate::cli::verbs) fn pending(&self) -> Option<(usize, BTreeMap<&str, &Change>)> {
         let waiting = || self.members.iter().filter_map(|row| row.member.pending_restart.as_ref());
