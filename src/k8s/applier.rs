@@ -8,7 +8,7 @@ use std::{
 
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{Patch, PatchParams, PostParams},
     core::NamespaceResourceScope,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -98,6 +98,27 @@ impl Applier {
             Some(before) if before.resource_version() == applied.resource_version() => Applied::Unchanged,
             Some(_) => Applied::Changed(applied),
         })
+    }
+
+    /// Makes an object that isn't there. Of two that do so at the same time, one is refused.
+    ///
+    /// # Errors
+    /// When it is there by now, or the API server refuses or can't be reached.
+    pub async fn create<K>(&self, desired: &K) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Serialize
+            + std::fmt::Debug,
+    {
+        let namespace = desired.namespace().unwrap_or_default();
+        let api: Api<K> = Api::namespaced(self.client.clone(), &namespace);
+        let params =
+            PostParams { field_manager: Some(self.apply.manager.to_owned()), ..PostParams::default() };
+        let created = api.create(&params, desired).await;
+        created.doing(|| format!("create {}/{}", api.resource_url(), desired.name_any()))?;
+        Ok(())
     }
 
     /// Takes over what is in the way of an apply, where that is possible: entries of others in lists of an object that this

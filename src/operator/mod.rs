@@ -1,5 +1,6 @@
 //! The reconciler: dereference, validate, build, apply, status; one file per step.
 
+mod authorities;
 mod certificates;
 pub mod cluster;
 mod fence;

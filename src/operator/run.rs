@@ -24,7 +24,6 @@ use kube::{
         Controller, PredicateConfig, WatchStreamExt,
         controller::{self, Action, Config},
         events::{Recorder, Reporter},
-        predicates,
         reflector::{self, ObjectRef},
         utils::Backoff,
         watcher,
@@ -35,6 +34,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    authorities,
     certificates::{self, Certificates, Keeper},
     cluster::{self, Environment, Others, Outcome, validate::DefaultImages},
     fence::{Fence, Identity},
@@ -49,7 +49,6 @@ use super::{
 use crate::{
     api::{labels, postgres_cluster::PostgresCluster},
     desired::network_policy::Network,
-    domain::cluster_names::ROOT_AUTHORITY_SECRET,
     k8s::{OPERATOR, applier::Applier},
 };
 
@@ -279,14 +278,7 @@ fn controller(
                 }
             }
         });
-    let authorities = watcher(
-        api::<PartialObjectMeta<Secret>>(client, namespace),
-        watcher::Config::default().fields(&format!("metadata.name={ROOT_AUTHORITY_SECRET}")),
-    )
-    .default_backoff()
-    .touched_objects()
-    .predicate_filter(predicates::resource_version, PredicateConfig::default())
-    .inspect_ok({
+    let authorities = authorities::changed(api(client, namespace)).inspect_ok({
         let queue = Arc::clone(&queue);
         move |authority| queue.ask_for_owners(authority)
     });
@@ -307,7 +299,7 @@ fn controller(
         .owns_stream(owned::<PodDisruptionBudget>(client, namespace, &queue))
         .owns_stream(owned::<NetworkPolicy>(client, namespace, &queue))
         .watches_stream(pods, |pod| cluster_of(&pod))
-        .watches_stream(authorities, |authority| sharing(&authority))
+        .watches_stream(authorities, |authority| authorities::sharing(&authority))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, error_policy, Arc::clone(shared))
         .for_each({
@@ -382,13 +374,6 @@ fn of_clusters() -> watcher::Config {
 fn cluster_of(pod: &Pod) -> Option<ObjectRef<PartialObjectMeta<PostgresCluster>>> {
     let cluster = pod.labels().get(labels::CLUSTER)?;
     Some(ObjectRef::new(cluster).within(&pod.namespace()?))
-}
-
-/// The clusters that an authority is for: all clusters of a namespace own its Secret.
-fn sharing(authority: &PartialObjectMeta<Secret>) -> Vec<ObjectRef<PartialObjectMeta<PostgresCluster>>> {
-    let owners = authority.owner_references().iter().filter(|owner| owner.kind == PostgresCluster::kind(&()));
-    let namespace = authority.namespace().unwrap_or_default();
-    owners.map(|owner| ObjectRef::new(&owner.name).within(&namespace)).collect()
 }
 
 async fn reconcile(

@@ -37,7 +37,7 @@ pub(super) fn course(pod: &Pod) -> Option<u64> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of kube's predicates")]
-fn hashed(value: &impl Hash) -> Option<u64> {
+pub(super) fn hashed(value: &impl Hash) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     Some(hasher.finish())

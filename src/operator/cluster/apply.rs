@@ -65,8 +65,12 @@ pub(super) async fn apply(
     } = desired;
 
     let renewed = renewed(secrets.iter().chain([root_authority]), live);
-    // The authority first and alone: two certificates of different authorities would lock instances out.
-    applier.apply(root_authority, live.root_authority.as_ref()).await?;
+    // The authority first and alone: two certificates of different authorities would lock instances out. Of clusters that make
+    // it at the same time one does; the others look again and take that.
+    match &live.root_authority {
+        Some(there) => drop(applier.apply(root_authority, Some(there)).await?),
+        None => applier.create(root_authority).await?,
+    }
     // The API server looks up what a binding would give away, and refuses one to a Role that it can't find.
     let access = async {
         all(applier, std::slice::from_ref(role), &live.roles, story_less).await?;
