@@ -92,7 +92,10 @@ impl Choices {
         if is("files") == 1 {
             config["files"] = json!([{"configMap": {"name": "files"}}]);
         }
-        spec["config"] = config;
+        // Server-side apply makes null of a section that has become empty, which the schema refuses.
+        if config != json!({}) {
+            spec["config"] = config;
+        }
         match is("users") {
             0 => {}
             1 => spec["users"] = json!([{"name": "keeper", "options": "CREATEDB"}]),
