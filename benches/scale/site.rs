@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::{
     api::{
+        coordination::v1::Lease,
         core::v1::{Namespace, PersistentVolume, PersistentVolumeClaim},
         storage::v1::StorageClass,
     },
@@ -22,7 +23,10 @@ use pgherd::{
         postgres_cluster::PostgresCluster,
         schema,
     },
+    domain::names::{InstallationName, NamespaceName},
+    inventory::Installation,
     k8s::wait::{self, Look},
+    roles::labels,
 };
 use serde_json::json;
 
@@ -80,12 +84,21 @@ impl Site {
         Ok(Self { client: client.clone(), made_definitions })
     }
 
-    /// Makes an empty namespace.
+    /// Makes a namespace with nothing in it but what an installation of this name gives its operator: the Lease.
     pub(crate) async fn namespace(&self, name: &str) -> anyhow::Result<()> {
         self.remove_namespace(name).await?;
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": name}}))?;
         namespaces.create(&PostParams::default(), &namespace).await?;
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), name);
+        let installation = Installation {
+            name: name.parse::<InstallationName>()?,
+            namespace: name.parse::<NamespaceName>()?,
+            debug: false,
+        };
+        let lease = json!({"metadata": {"name": labels::operator_lease(&installation)}});
+        let lease: Lease = serde_json::from_value(lease)?;
+        leases.create(&PostParams::default(), &lease).await?;
         Ok(())
     }
 
