@@ -16,10 +16,11 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Story,
+    Environment, Story,
     build::Desired,
     error::{Error, ignore_missing},
     instances::Plan,
+    shared_secret,
     volumes::{self, Volumes},
 };
 use crate::{
@@ -41,7 +42,7 @@ const CONCURRENCY: usize = 8;
 /// # Errors
 /// When the API server refuses an object or can't be reached.
 pub(super) async fn apply(
-    applier: &Applier,
+    environment: &Environment,
     cluster: &Cluster,
     desired: &Desired,
     live: &ClusterObjects,
@@ -64,13 +65,10 @@ pub(super) async fn apply(
         network_policies,
     } = desired;
 
+    let applier = &environment.applier;
     let renewed = renewed(secrets.iter().chain([root_authority]), live);
-    // The authority first and alone: two certificates of different authorities would lock instances out. Of clusters that make
-    // it at the same time one does; the others look again and take that.
-    match &live.root_authority {
-        Some(there) => drop(applier.apply(root_authority, Some(there)).await?),
-        None => applier.create(root_authority).await?,
-    }
+    // The authority first and alone: two certificates of different authorities would lock instances out.
+    shared_secret::keep(environment, cluster, root_authority, live.root_authority.as_ref()).await?;
     // The API server looks up what a binding would give away, and refuses one to a Role that it can't find.
     let access = async {
         all(applier, std::slice::from_ref(role), &live.roles, story_less).await?;

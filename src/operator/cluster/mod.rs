@@ -17,6 +17,7 @@ mod replication;
 mod restart;
 mod roll;
 pub mod rollout;
+mod shared_secret;
 pub mod status;
 mod story;
 mod switchover;
@@ -225,7 +226,7 @@ async fn bring_about(
         let desired = build::build(cluster, &objects, &plan, environment.network.as_ref(), now, &mut rng)?;
         (plan, desired)
     };
-    let volumes = apply::apply(&environment.applier, cluster, &desired, &objects, story).await?;
+    let volumes = apply::apply(environment, cluster, &desired, &objects, story).await?;
     apply::remove_leftovers(client, cluster, &desired, &objects).await?;
     volumes::retire(client, cluster, &plan, &objects, story).await?;
     if !plan.remove.is_empty() {

@@ -121,7 +121,10 @@ pub fn followed(
         let reason = if met { "Done" } else { "NotMet" };
         condition(SWITCHOVER_SUCCESSFUL, (met, reason, message));
     }
-    let under_way = seen.pending.map(|Pending { reason, message }| (true, *reason, message.clone()));
+    let under_way = seen.pending.map(|pending| {
+        let message = since(message_of(resource, PROGRESSING), &pending.message, now);
+        (true, pending.reason, message)
+    });
     // These are there only while there is something to say.
     let passing = [
         (REPLICATING, replication::condition(cluster, seen.plan, seen.instances)),
@@ -240,6 +243,7 @@ pub fn held(resource: &PostgresCluster, pending: Pending, now: Timestamp) -> Pos
     let mut status = base(resource);
     let generation = resource.meta().generation;
     let Pending { reason, message } = pending;
+    let message = since(message_of(resource, PROGRESSING), &message, now);
     for (type_, state) in [(READY, false), (PROGRESSING, true)] {
         let condition = new_condition(type_, state, reason, message.clone(), generation);
         set_condition(&mut status.conditions, condition, now);
@@ -259,6 +263,24 @@ pub fn paused(resource: &PostgresCluster, now: Timestamp) -> PostgresClusterStat
         now,
     );
     status
+}
+
+/// Between what is waited for and the time since when.
+const SINCE: &str = ", since ";
+
+/// What is being done or waited for, and since when it is that. A condition's own time is when all of it began: in a change of
+/// many steps it doesn't tell which one hangs.
+fn since(before: Option<&str>, message: &str, now: Timestamp) -> String {
+    match before {
+        Some(before) if before.rsplit_once(SINCE).is_some_and(|(same, _)| same == message) => {
+            before.to_owned()
+        }
+        _ => format!("{message}{SINCE}{now:.0}"),
+    }
+}
+
+fn message_of<'a>(resource: &'a PostgresCluster, type_: &str) -> Option<&'a str> {
+    condition(resource.status.as_ref(), type_).map(|(_, message)| message)
 }
 
 fn base(resource: &PostgresCluster) -> PostgresClusterStatus {

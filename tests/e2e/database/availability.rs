@@ -2,7 +2,10 @@
 
 use std::{io::Write as _, process::Command, time::Duration};
 
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{Endpoints, Pod},
+};
 use kube::{Api, ResourceExt as _, api::DeleteParams};
 use serde_json::{Value, json};
 
@@ -155,8 +158,11 @@ async fn suffer(installation: &Installation, writer: &mut Writer<'_>, name: &str
     writer.written(from).await
 }
 
-/// Waits until two replicas stream.
+/// Waits until two replicas stream and, where some are synchronous, Patroni has chosen them. It does so at its own pace after
+/// another instance has taken over; without one, only the instance that led may lead.
 async fn whole(installation: &Installation, name: &str) {
+    let endpoints: Api<Endpoints> =
+        Api::namespaced(installation.cluster.client.clone(), &installation.databases);
     let deadline = tokio::time::Instant::now() + super::super::cluster::PATIENCE;
     loop {
         let pods = installation.pods();
@@ -168,12 +174,17 @@ async fn whole(installation: &Installation, name: &str) {
         let serving = |pod: &&Pod| pgherd::k8s::reasons::ready(pod);
         let primaries = seen.iter().filter(|pod| role(pod, "master") && serving(pod)).count();
         let replicas = seen.iter().filter(|pod| role(pod, "replica") && serving(pod)).count();
-        if (primaries, replicas) == (1, 2) {
+        let synchronous = endpoints.get_opt(&format!("{name}-ha-sync")).await.unwrap();
+        let chosen = synchronous.is_none_or(|endpoints| {
+            let annotation = |key| endpoints.annotations().get(key).filter(|value| !value.is_empty());
+            annotation("leader").is_none() || annotation("sync_standby").is_some()
+        });
+        if (primaries, replicas, chosen) == (1, 2, true) {
             return;
         }
         assert!(
             tokio::time::Instant::now() < deadline,
-            "{name}: {primaries} primaries and {replicas} replicas"
+            "{name}: {primaries} primaries and {replicas} replicas, synchronous ones chosen: {chosen}"
         );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -198,3 +198,13 @@ fn a_mistake_leaves_the_rest_of_the_status_as_it_was() {
     tell_changes(resource.status.as_ref(), &after, &mut story);
     assert_eq!(story.reasons(), ["InvalidCluster"]);
 }
+
+#[test]
+fn the_time_of_a_wait_is_when_that_one_began() {
+    let later = now() + jiff::SignedDuration::from_mins(5);
+    let first = since(None, "waiting: a is stopping", now());
+    assert_eq!(first, "waiting: a is stopping, since 2026-03-01T12:00:00Z");
+    assert_eq!(since(Some(&first), "waiting: a is stopping", later), first);
+    let next = since(Some(&first), "waiting: b is stopping", later);
+    assert_eq!(next, "waiting: b is stopping, since 2026-03-01T12:05:00Z");
+}
