@@ -66,7 +66,12 @@ struct Reader {
 impl Reader {
     /// Applies a manifest with these sets and these lines at its end, as the guide has it: with `kubectl apply`.
     fn apply(&self, sets: &str, more: &str) {
-        let manifest = format!("{HEAD}  instances:\n{sets}{BACKUPS}{more}");
+        self.apply_with(sets, BACKUPS, more);
+    }
+
+    /// The same with another section on backups.
+    fn apply_with(&self, sets: &str, backups: &str, more: &str) {
+        let manifest = format!("{HEAD}  instances:\n{sets}{backups}{more}");
         let applied = self.installation.kubectl(&["apply", "-f", "-"], &manifest);
         assert_eq!(applied.code, Some(0), "{manifest}{applied}");
     }
@@ -152,6 +157,22 @@ async fn high_availability(reader: &Reader) {
     reader.apply(&self::set("instance1", 2, "1Gi", ""), synchronous);
     let sync = "SELECT string_agg(sync_state, ',') FROM pg_stat_replication";
     until_sql(installation, &primary, sync, "sync").await;
+
+    // Strictly: without such a replica nothing is written.
+    let strict = synchronous.replace("mode: true\n", "mode: true\n      synchronous_mode_strict: true\n");
+    reader.apply(&self::set("instance1", 1, "1Gi", ""), &strict);
+    until_sql(installation, &primary, "SHOW synchronous_standby_names", "*").await;
+    let write = ["timeout", "-s", "INT", "2", "psql", "-XAtqw", "-c", "CREATE TABLE waits ()"];
+    let pod = ["exec", primary.as_str(), "-c", "database", "--"];
+    let waits = installation.kubectl(&[&pod[..], &write[..]].concat(), "");
+    assert!(waits.stderr.contains("canceling wait for synchronous replication"), "{waits}");
+    reader.apply(&self::set("instance1", 2, "1Gi", ""), &strict);
+    reader.done().await;
+    until_sql(installation, &primary, sync, "sync").await;
+    let writes =
+        installation.kubectl(&[&pod[..], &["psql", "-XAtqw", "-c", "DROP TABLE waits"]].concat(), "");
+    assert_eq!((writes.code, writes.stderr.as_str()), (Some(0), ""), "{writes}");
+
     let told = events(installation).await;
     let lead = primary.strip_suffix("-0").unwrap();
     assert!(told.contains(&format!("PrimaryChanged: {lead} leads now")), "{told}");
@@ -227,7 +248,14 @@ async fn placement(reader: &Reader) {
          whenUnsatisfiable: DoNotSchedule\n          labelSelector:\n            matchLabels:\n              \
          {PREFIX}/instance-set: instance1\n"
     );
-    reader.apply(&set("instance1", 5, "1G", &spread), "");
+    let repository = spread
+        .replace("DoNotSchedule", "ScheduleAnyway")
+        .replace("instance-set: instance1", "pgbackrest: \"\"")
+        .replace("\n      ", "\n        ");
+    let repository = format!("      repoHost:\n  {repository}");
+    let backups =
+        BACKUPS.replace("      repos:\n", &format!("{repository}      repos:\n")).replace("1Gi", "1G");
+    reader.apply_with(&set("instance1", 5, "1G", &spread), &backups, "");
     reader.done().await;
     assert_eq!(reader.get("pods", &format!(",{PREFIX}/instance-set")).len(), 5);
 }
