@@ -61,8 +61,8 @@ const RENEWAL_CHECK: Duration = Duration::from_hours(6);
 /// How often a cluster is looked at that is on its way somewhere. Changes are seen at once; this is for the one that was not.
 const PROGRESS_CHECK: Duration = Duration::from_secs(15);
 
-/// The same for a cluster that is being deleted, which somebody may be waiting for.
-const DELETION_CHECK: Duration = Duration::from_secs(1);
+/// The same for a cluster that is being deleted, which somebody may be waiting for. Many may be deleted at once.
+const DELETION_CHECK: Duration = Duration::from_secs(5);
 
 /// The longest that one look may take. A request that is never answered must not keep a cluster from being looked at again.
 const LONGEST_LOOK: Duration = Duration::from_mins(1);

@@ -1,6 +1,6 @@
 //! Objects without what is random or assigned, so that those of two clusters can be compared.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The kind out of an object's id, `KIND NAMESPACE/NAME`.
 pub(crate) fn kind(id: &str) -> &str {
@@ -22,21 +22,36 @@ pub(crate) fn generalised(value: &Value, general: &impl Fn(&str) -> String) -> V
         "ip",
         "volumeName",
         "subsets",
-        "annotations",
+        "nodePort",
     ];
+    /// Patroni's have no prefix, those of Kubernetes' controllers theirs.
+    fn noted(key: &str) -> bool {
+        key.contains('/') && !key.contains("kubernetes.io/")
+    }
     match value {
         Value::Object(map) => Value::Object(
             map.iter()
                 .filter(|(key, _)| !OWN.contains(&key.as_str()))
-                .map(|(key, inner)| {
+                .filter_map(|(key, inner)| {
                     let secret = map.get("type").is_some_and(|kind| kind == "Opaque") && key == "data";
                     let inner = match inner {
                         Value::Object(data) if secret => {
                             data.keys().map(|key| Value::String(general(key))).collect()
                         }
+                        Value::Object(notes) if key == "annotations" => {
+                            let notes: Map<String, Value> = notes
+                                .iter()
+                                .filter(|(key, _)| noted(key))
+                                .map(|(key, value)| (key.clone(), value.clone()))
+                                .collect();
+                            if notes.is_empty() {
+                                return None;
+                            }
+                            Value::Object(notes)
+                        }
                         inner => generalised(inner, general),
                     };
-                    (general(key), inner)
+                    Some((general(key), inner))
                 })
                 .collect(),
         ),

@@ -161,6 +161,7 @@ async fn high_availability(reader: &Reader) {
     // Strictly: without such a replica nothing is written.
     let strict = synchronous.replace("mode: true\n", "mode: true\n      synchronous_mode_strict: true\n");
     reader.apply(&self::set("instance1", 1, "1Gi", ""), &strict);
+    until_sql(installation, &primary, "SELECT count(*) FROM pg_stat_replication", "0").await;
     until_sql(installation, &primary, "SHOW synchronous_standby_names", "*").await;
     let write = ["timeout", "-s", "INT", "2", "psql", "-XAtqw", "-c", "CREATE TABLE waits ()"];
     let pod = ["exec", primary.as_str(), "-c", "database", "--"];
