@@ -51,9 +51,9 @@ digest() { # REFERENCE
   oci list | awk -v r="$1" '$1 == r { print $2 }'
 }
 
-work_dir() {
-  rm -rf --one-file-system "$DIR/work"
-  mkdir -p "$DIR/work"
+staging() {
+  rm -rf --one-file-system "$DIR/staging"
+  mkdir -p "$DIR/staging"
 }
 
 build_images() {
@@ -65,7 +65,7 @@ build_images() {
   build_postgres postgres
   build_variants
   [[ $before == "$(oci list)" ]] || oci prune
-  rm -rf --one-file-system "$DIR/work"
+  rm -rf --one-file-system "$DIR/staging"
 }
 
 build_pause() {
@@ -73,10 +73,10 @@ build_pause() {
   ref=$(reference pause)
   hash=$(hash_of "$BIN/pause")
   is_built "$ref" "$hash" && return
-  work_dir
-  "$BIN/oci" layer "$DIR/work/pause.tar" "file:755:$BIN/pause:/pause"
-  printf 'FROM scratch\nENTRYPOINT ["/pause"]\nUSER 65535:65535\n' >"$DIR/work/Containerfile"
-  oci build -ref "$ref" -inputs "$hash" -containerfile "$DIR/work/Containerfile" "$DIR/work/pause.tar"
+  staging
+  "$BIN/oci" layer "$DIR/staging/pause.tar" "file:755:$BIN/pause:/pause"
+  printf 'FROM scratch\nENTRYPOINT ["/pause"]\nUSER 65535:65535\n' >"$DIR/staging/Containerfile"
+  oci build -ref "$ref" -inputs "$hash" -containerfile "$DIR/staging/Containerfile" "$DIR/staging/pause.tar"
 }
 
 # A shell and the small programs: it makes the directories of volumes, and it
@@ -86,29 +86,29 @@ build_busybox() {
   ref=$(reference busybox)
   hash=$(hash_of busybox-static /etc/os-release)
   is_built "$ref" "$hash" && return
-  work_dir
+  staging
   step "image $ref: fetched busybox-static" fetch_packages busybox-static
-  local program=$DIR/work/root/bin/busybox
-  [[ -x $program ]] || program=$DIR/work/root/usr/bin/busybox
+  local program=$DIR/staging/root/bin/busybox
+  [[ -x $program ]] || program=$DIR/staging/root/usr/bin/busybox
   for applet in $("$program" --list); do
     [[ $applet == busybox ]] || links+=("link:busybox:/bin/$applet")
   done
-  "$BIN/oci" layer "$DIR/work/busybox.tar" "file:755:$program:/bin/busybox" "${links[@]}" dir:1777:/tmp
-  printf 'FROM scratch\nENV PATH=/bin\nCMD ["sh"]\n' >"$DIR/work/Containerfile"
-  oci build -ref "$ref" -inputs "$hash" -containerfile "$DIR/work/Containerfile" "$DIR/work/busybox.tar"
+  "$BIN/oci" layer "$DIR/staging/busybox.tar" "file:755:$program:/bin/busybox" "${links[@]}" dir:1777:/tmp
+  printf 'FROM scratch\nENV PATH=/bin\nCMD ["sh"]\n' >"$DIR/staging/Containerfile"
+  oci build -ref "$ref" -inputs "$hash" -containerfile "$DIR/staging/Containerfile" "$DIR/staging/busybox.tar"
 }
 
-# fetch_packages PACKAGE...: unpack packages of this machine's own Debian to $DIR/work/root.
+# fetch_packages PACKAGE...: unpack packages of this machine's own Debian to $DIR/staging/root.
 fetch_packages() {
-  local deb root=$DIR/work/root
-  mkdir -p "$DIR/work/debs" "$root"
-  fetch() { (cd "$DIR/work/debs" && apt-get download -q "$@" >../apt.log 2>&1); }
-  chmod 777 "$DIR/work/debs" # apt fetches as a user of its own
+  local deb root=$DIR/staging/root
+  mkdir -p "$DIR/staging/debs" "$root"
+  fetch() { (cd "$DIR/staging/debs" && apt-get download -q "$@" >../apt.log 2>&1); }
+  chmod 777 "$DIR/staging/debs" # apt fetches as a user of its own
   fetch "$@" || { apt-get update -q >/dev/null 2>&1 && fetch "$@"; } || {
-    tail -n 5 "$DIR/work/apt.log" >&2
+    tail -n 5 "$DIR/staging/apt.log" >&2
     die "apt-get could not download: $*"
   }
-  for deb in "$DIR/work/debs"/*.deb; do
+  for deb in "$DIR/staging/debs"/*.deb; do
     # Debian's directories below / may be links into /usr, and must stay that.
     dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --keep-directory-symlink
   done
@@ -124,19 +124,19 @@ build_postgres() { # NAME
   # Comments in the list don't count.
   hash=$(hash_of "$suite $major $(packages "$list")" "$dir/before.sh" "$dir/after.sh" "$dir/Containerfile")
   is_built "$ref" "$hash" && return
-  work_dir
+  staging
   say "building image $ref from Debian $suite"
-  step "image $ref: installed its packages" debian_root "$DIR/work/postgres.tar" "$suite" "$dir" "$(packages "$list")"
+  step "image $ref: installed its packages" debian_root "$DIR/staging/postgres.tar" "$suite" "$dir" "$(packages "$list")"
   step "image $ref: written" oci build -ref "$ref" -inputs "$hash" -containerfile "$dir/Containerfile" \
-    -arg "PG_MAJOR=$major" -arg "DEBIAN_SUITE=$suite" "$DIR/work/postgres.tar"
+    -arg "PG_MAJOR=$major" -arg "DEBIAN_SUITE=$suite" "$DIR/staging/postgres.tar"
 }
 
 # debian_root OUT.tar SUITE HOOKS PACKAGES: a root filesystem, the same bytes
 # for the same versions of the packages. In a mount namespace, so that nothing
 # stays mounted when it is killed.
 debian_root() {
-  local log=$DIR/work/mmdebstrap.log
-  SOURCE_DATE_EPOCH=0 TMPDIR=$DIR/work unshare --mount --propagation private mmdebstrap --quiet --variant=minbase --skip=output/dev --architectures="$(dpkg --print-architecture)" \
+  local log=$DIR/staging/mmdebstrap.log
+  SOURCE_DATE_EPOCH=0 TMPDIR=$DIR/staging unshare --mount --propagation private mmdebstrap --quiet --variant=minbase --skip=output/dev --architectures="$(dpkg --print-architecture)" \
     --essential-hook="sh '$3/before.sh' \"\$1\"" --customize-hook="sh '$3/after.sh' \"\$1\"" \
     --include="${4// /,}" "$2" "$1" ${PGHERD_DEBIAN_MIRROR:+"$PGHERD_DEBIAN_MIRROR"} >"$log" 2>&1 || {
     tail -n 20 "$log" >&2

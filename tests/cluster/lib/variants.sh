@@ -36,15 +36,15 @@ variant() {
     shift
   done
   shift
-  work_dir
+  staging
   if [[ "$*" == *@BASE@* ]]; then
-    mkdir "$DIR/work/base"
-    tar -x -C "$DIR/work/base" -f "$(first_layer "$base")" ./usr/lib/postgresql
+    mkdir "$DIR/staging/base"
+    tar -x -C "$DIR/staging/base" -f "$(first_layer "$base")" ./usr/lib/postgresql
   fi
   if (($#)); then
-    entries=("${@//@BASE@/$DIR/work/base}")
-    "$BIN/oci" layer "$DIR/work/layer.tar" "${entries[@]}"
-    layers=("$DIR/work/layer.tar")
+    entries=("${@//@BASE@/$DIR/staging/base}")
+    "$BIN/oci" layer "$DIR/staging/layer.tar" "${entries[@]}"
+    layers=("$DIR/staging/layer.tar")
   fi
   step "image $ref: written" oci build -ref "$ref" -inputs "$hash" -from "$base" ${options[@]+"${options[@]}"} ${layers[@]+"${layers[@]}"}
 }
@@ -71,22 +71,22 @@ build_pgherd() {
   base=$(reference pgherd)-base
   hash=$(hash_of "$(packages "$list")" /etc/os-release)
   if ! is_built "$base" "$hash"; then
-    work_dir
+    staging
     build_pgherd_base "$base" "$hash" "$list"
   fi
   hash=$(hash_of "$(digest "$base")" "$binary" "$IMAGES/pgherd/Containerfile")
   is_built "$ref" "$hash" && return
-  work_dir
-  "$BIN/oci" layer "$DIR/work/pgherd.tar" "file:755:$binary:/usr/local/bin/pgherd"
+  staging
+  "$BIN/oci" layer "$DIR/staging/pgherd.tar" "file:755:$binary:/usr/local/bin/pgherd"
   # The build file's settings replace the base's.
   step "image $ref: written" oci build -ref "$ref" -inputs "$hash" -from "$base" \
-    -containerfile "$IMAGES/pgherd/Containerfile" "$DIR/work/pgherd.tar"
+    -containerfile "$IMAGES/pgherd/Containerfile" "$DIR/staging/pgherd.tar"
   oci prune
-  rm -rf --one-file-system "$DIR/work"
+  rm -rf --one-file-system "$DIR/staging"
 }
 
 build_pgherd_base() { # REFERENCE HASH LIST
-  local root=$DIR/work/root d
+  local root=$DIR/staging/root d
   local packages
   packages=$(packages "$3")
   mkdir -p "$root/etc/ssl/certs"
@@ -103,6 +103,6 @@ build_pgherd_base() { # REFERENCE HASH LIST
   rm -rf "$root/usr/share/doc" "$root/usr/share/man" "$root/usr/share/lintian" "$root/usr/lib"/*-linux-*/gconv "$root/usr/share/ca-certificates"
   printf 'root:x:0:0::/:/sbin/nologin\npgherd:x:65532:65532::/:/sbin/nologin\n' >"$root/etc/passwd"
   printf 'root:x:0:\npgherd:x:65532:\n' >"$root/etc/group"
-  "$BIN/oci" layer "$DIR/work/base.tar" "tree:$root:/" dir:1777:/tmp
-  oci build -ref "$1" -inputs "$2" "$DIR/work/base.tar"
+  "$BIN/oci" layer "$DIR/staging/base.tar" "tree:$root:/" dir:1777:/tmp
+  oci build -ref "$1" -inputs "$2" "$DIR/staging/base.tar"
 }

@@ -73,7 +73,7 @@ do_down() {
 do_wipe() {
   # One that was started from other files isn't ours to stop.
   if [[ ! -f $RUN/owner || $(<"$RUN/owner") == "$DIR" ]]; then do_down; fi
-  rm -rf --one-file-system "$STATE" "$DIR/last-log" "$DIR/admin.conf" "$DIR/work"
+  rm -rf --one-file-system "$STATE" "$DIR/last-log" "$DIR/admin.conf" "$DIR/staging"
   [[ ${1:-} != --all ]] || rm -rf --one-file-system "$DIR"
 }
 
