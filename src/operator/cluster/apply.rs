@@ -159,7 +159,7 @@ pub(super) async fn remove_leftovers(
 }
 
 /// Whether the cluster has made an object; somebody else's may carry its label.
-fn owned<K: Resource>(cluster: &Cluster, object: &K) -> bool {
+pub(super) fn owned<K: Resource>(cluster: &Cluster, object: &K) -> bool {
     object.owner_references().iter().any(|owner| owner.uid == cluster.uid)
 }
 

@@ -8,7 +8,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Environment, Error};
+use super::{Environment, Error, apply::owned};
 use crate::{
     desired::Cluster,
     k8s::{Doing as _, OPERATOR},
@@ -31,7 +31,7 @@ pub(super) async fn keep(
         // Of clusters that make it at the same time one does; the others look again and take that.
         return Ok(applier.create(wanted).await?);
     };
-    match owed(&cluster.uid, wanted, live) {
+    match owed(cluster, wanted, live) {
         Owed::Nothing => {}
         Owed::Contents => drop(applier.apply(wanted, Some(live)).await?),
         Owed::Owner(own) => {
@@ -58,21 +58,21 @@ enum Owed<'a> {
     Owner(&'a OwnerReference),
 }
 
-fn owed<'a>(cluster: &str, wanted: &'a Secret, live: &Secret) -> Owed<'a> {
-    let own = |owner: &&OwnerReference| owner.uid == cluster;
+fn owed<'a>(cluster: &Cluster, wanted: &'a Secret, live: &Secret) -> Owed<'a> {
     if live.data != wanted.data {
         Owed::Contents
-    } else if live.owner_references().iter().any(|owner| own(&owner)) {
+    } else if owned(cluster, live) {
         Owed::Nothing
     } else {
-        wanted.owner_references().iter().find(own).map_or(Owed::Nothing, Owed::Owner)
+        let own = wanted.owner_references().iter().find(|owner| owner.uid == cluster.uid);
+        own.map_or(Owed::Nothing, Owed::Owner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::secrets::data;
+    use crate::{desired::secrets::data, operator::test_support};
 
     fn secret(key: &str, owners: &[&str]) -> Secret {
         let owners =
@@ -84,11 +84,12 @@ mod tests {
 
     #[test]
     fn other_clusters_that_come_and_go_cost_nothing() {
+        let first = Cluster { uid: "1".to_owned(), ..test_support::cluster() };
         let wanted = secret("a", &["1", "2"]);
-        assert_eq!(owed("1", &wanted, &secret("a", &["1"])), Owed::Nothing);
-        assert_eq!(owed("1", &wanted, &secret("a", &["3", "1"])), Owed::Nothing);
-        let joins = owed("1", &wanted, &secret("a", &["2"]));
+        assert_eq!(owed(&first, &wanted, &secret("a", &["1"])), Owed::Nothing);
+        assert_eq!(owed(&first, &wanted, &secret("a", &["3", "1"])), Owed::Nothing);
+        let joins = owed(&first, &wanted, &secret("a", &["2"]));
         assert!(matches!(joins, Owed::Owner(owner) if owner.uid == "1"), "{joins:?}");
-        assert_eq!(owed("1", &wanted, &secret("b", &["1", "2"])), Owed::Contents);
+        assert_eq!(owed(&first, &wanted, &secret("b", &["1", "2"])), Owed::Contents);
     }
 }

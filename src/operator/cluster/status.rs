@@ -122,7 +122,7 @@ pub fn followed(
         condition(SWITCHOVER_SUCCESSFUL, (met, reason, message));
     }
     let under_way = seen.pending.map(|pending| {
-        let message = since(message_of(resource, PROGRESSING), &pending.message, now);
+        let message = since(progress(resource), &pending.message, now);
         (true, pending.reason, message)
     });
     // These are there only while there is something to say.
@@ -243,7 +243,7 @@ pub fn held(resource: &PostgresCluster, pending: Pending, now: Timestamp) -> Pos
     let mut status = base(resource);
     let generation = resource.meta().generation;
     let Pending { reason, message } = pending;
-    let message = since(message_of(resource, PROGRESSING), &message, now);
+    let message = since(progress(resource), &message, now);
     for (type_, state) in [(READY, false), (PROGRESSING, true)] {
         let condition = new_condition(type_, state, reason, message.clone(), generation);
         set_condition(&mut status.conditions, condition, now);
@@ -279,8 +279,9 @@ fn since(before: Option<&str>, message: &str, now: Timestamp) -> String {
     }
 }
 
-fn message_of<'a>(resource: &'a PostgresCluster, type_: &str) -> Option<&'a str> {
-    condition(resource.status.as_ref(), type_).map(|(_, message)| message)
+/// What was reported last of a change that is under way.
+fn progress(resource: &PostgresCluster) -> Option<&str> {
+    condition(resource.status.as_ref(), PROGRESSING).map(|(_, message)| message)
 }
 
 fn base(resource: &PostgresCluster) -> PostgresClusterStatus {
